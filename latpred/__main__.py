@@ -1,0 +1,6 @@
+"""`python -m latpred`."""
+
+from latpred.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""The residual bottleneck block, and its lowering to operators under every paradigm (MODEL §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, ClassVar, NamedTuple
+
+from pydantic import model_validator
+
+from latpred import operators as op
+from latpred.errors import InputError, NetworkError
+from latpred.paradigms import Paradigm, Skipping
+from latpred.records import Count, Record
+
+#: SE squeezes to this share of the block's input channels (MODEL §6).
+SQUEEZE_RATIO = 0.25
+#: The channel masker's hidden layer is this much narrower than its output (MODEL §5).
+MASKER_REDUCTION = 16
+
+
+class Step(NamedTuple):
+    """An operator, its name in the workload, and how often it runs per sample (a rate)."""
+
+    name: str
+    operator: op.Operator
+    executions: Any = 1.0
+    stage: int | None = None
+    block: int | None = None
+
+
+class Workload(NamedTuple):
+    """The operators of a target under a paradigm, and what a reader of the result must know."""
+
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...] = ()
+
+
+class Bottleneck(Record):
+    """A residual bottleneck block: 1×1, 3×3 and 1×1 convolutions c_in → w → w → c_out, w = c_out // bottleneck_ratio.
+
+    Parameters
+    ----------
+    c_in, c_out
+        Channels of the input and of the output.
+    bottleneck_ratio
+        Output channels over inner channels, b.
+    height, width
+        Input feature map [pixels].
+    stride
+        Of the 3×3 convolution; a strided block has a 1×1 shortcut convolution.
+    groups
+        Groups of the 3×3 convolution.
+    se
+        Squeeze-and-excitation on the inner map.
+    """
+
+    error: ClassVar[type[InputError]] = NetworkError
+
+    name: str = "bottleneck"
+    c_in: Count
+    c_out: Count
+    bottleneck_ratio: Count = 4
+    height: Count
+    width: Count
+    stride: Count = 1
+    groups: Count = 1
+    se: bool = False
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Bottleneck:
+        if self.c_out % self.bottleneck_ratio:
+            raise ValueError(f"c_out={self.c_out} is no multiple of bottleneck_ratio={self.bottleneck_ratio}")
+        if self.inner % self.groups:
+            raise ValueError(f"{self.inner} inner channels cannot be split into {self.groups} groups")
+        if min(self.height, self.width) < self.stride:
+            raise ValueError(f"a {self.height}×{self.width} map is too small for stride {self.stride}")
+        return self
+
+    @property
+    def inner(self) -> int:
+        """Channels between the convolutions, w."""
+        return self.c_out // self.bottleneck_ratio
+
+    @property
+    def out_height(self) -> int:
+        """Output map's height [pixels]."""
+        return self.height // self.stride
+
+    @property
+    def out_width(self) -> int:
+        """Output map's width [pixels]."""
+        return self.width // self.stride
+
+    def lower(self, paradigm: Paradigm, rates: tuple[float, ...] | None = None) -> Workload:
+        """The operators of this block; at several `rates` at once every figure is an array.
+
+        Raises
+        ------
+        InputError
+            A granularity that does not fit the block, or a sequence of settings.
+        """
+        paradigm.require_single(self.name)
+        return _lower(self, paradigm if rates is None else paradigm.at_rates(rates))
+
+
+@lru_cache(maxsize=4096)
+def _lower(block: Bottleneck, paradigm: Paradigm) -> Workload:
+    skip = paradigm.skipping()
+    _check(block, skip)
+    steps = (*_maskers(block, skip), *_shortcut(block), *_body(block, skip))
+    return Workload(steps, tuple(_notes(block, skip.S)))
+
+
+def _maskers(block: Bottleneck, skip: Skipping) -> Iterator[Step]:
+    """What decides, where that is not fused into a convolution of the body."""
+    if skip.layer_rate is not None:
+        shape = {"height": block.height, "width": block.width}
+        yield Step("layer masker", op.LayerMasker(c_in=block.c_in, c_out=block.inner, **shape))
+    if skip.G is not None:
+        yield from channel_masker(block.c_in, block.height, block.width, skip.G, skip.masker_layers)
+
+
+def channel_masker(channels: int, height: int, width: int, G: int, layers: int = 2) -> Iterator[Step]:
+    """Average pool, then one or two fully connected layers to u = c//G groups; nothing if u = 1 (MODEL §5)."""
+    groups = channels // G
+    if groups == 1:
+        return
+    yield Step("masker pool", op.AveragePool(channels=channels, height=height, width=width))
+    hidden = groups // min(MASKER_REDUCTION, groups)
+    widths = (channels, hidden, groups) if layers == 2 else (channels, groups)
+    for number, (c_in, c_out) in enumerate(pairwise(widths), start=1):
+        yield Step(f"masker fc{number}", op.FullyConnected(c_in=c_in, c_out=c_out))
+
+
+def _shortcut(block: Bottleneck) -> Iterator[Step]:
+    """A dense 1×1 convolution in strided blocks, whether or not the body runs (MODEL §6)."""
+    if block.stride > 1:
+        shape = {"height": block.height, "width": block.width, "stride": block.stride}
+        yield Step("shortcut", op.Convolution(c_in=block.c_in, c_out=block.c_out, **shape))
+
+
+def _body(block: Bottleneck, skip: Skipping) -> Iterator[Step]:
+    """The convolutions, SE and the addition, with the rates of every paradigm that is on, weighted by executions."""
+    executions = 1.0 if skip.layer_rate is None else skip.layer_rate
+    rho, w = skip.channel_rate, block.inner
+    out = {"height": block.out_height, "width": block.out_width}
+    conv1: dict[str, Any] = {"c_in": block.c_in, "c_out": w, "height": block.height, "width": block.width}
+    conv2: dict[str, Any] = {**conv1, "c_in": w, "kernel": 3, "stride": block.stride, "groups": block.groups}
+    conv3: dict[str, Any] = {"c_in": w, "c_out": block.c_out, **out}
+    patches = {"S": skip.S, "r": skip.patch_rate}
+    # What follows the convolutions counts a channel-dynamic block as one of S = 1, r = 1 (MODEL §6, oddity 4).
+    active = patches if skip.S else {"S": 1, "r": 1.0} if skip.G else None
+    steps: list[tuple[str, op.Operator]] = []
+    if skip.S:
+        steps += [
+            ("masker+conv1", op.MaskerConvolution(**conv1, **patches, output_rate=rho)),
+            ("gather+conv2", op.PatchConvolution(**conv2, **patches, indexed=True, input_rate=rho, output_rate=rho)),
+        ]
+    else:
+        steps += [
+            ("conv1", op.Convolution(**conv1, output_rate=rho)),
+            ("conv2", op.Convolution(**conv2, input_rate=rho, output_rate=rho)),
+        ]
+    if block.se:
+        steps += squeeze_excitation({"channels": w, **out}, squeezed_channels(block.c_in), active)
+    if skip.S:
+        steps += [("conv3", op.PatchConvolution(**conv3, **patches, indexed=False, input_rate=rho))]
+    else:
+        steps += [("conv3", op.Convolution(**conv3, input_rate=rho))]
+    shape = {"channels": block.c_out, **out}
+    steps += [("scatter+add", op.ScatterAdd(**shape, **active)) if active else ("add", op.Add(**shape))]
+    yield from (Step(name, operator, executions) for name, operator in steps)
+
+
+def squeezed_channels(c_in: int) -> int:
+    """Channels between the two layers of SE, a quarter of the block's input, half to even (MODEL §6)."""
+    return max(round(SQUEEZE_RATIO * c_in), 1)
+
+
+def squeeze_excitation(
+    shape: dict[str, int], squeezed: int, active: dict[str, Any] | None = None
+) -> list[tuple[str, op.Operator]]:
+    """Pool (over `active` patches only, if given), two fully connected layers, channel-wise scaling (MODEL §5)."""
+    channels = shape["channels"]
+    return [
+        ("SE pool", op.PatchGlobalPool(**shape, **active) if active else op.GlobalPool(**shape)),
+        ("SE squeeze", op.FullyConnected(c_in=channels, c_out=squeezed)),
+        ("SE excite", op.FullyConnected(c_in=squeezed, c_out=channels)),
+        ("SE scale", op.ChannelScale(**shape)),
+    ]
+
+
+def _check(block: Bottleneck, skip: Skipping) -> None:
+    """Raise InputError for a granularity that does not fit."""
+    height, width, channels = block.out_height, block.out_width, min(block.c_in, block.inner)
+    edge = min(height, width)
+    if skip.S and edge < skip.S:
+        raise InputError(
+            f"S={skip.S} is larger than the {height}×{width} map of {block.name}; choose S from 1 to {edge}"
+        )
+    if skip.G and channels < skip.G:
+        raise InputError(
+            f"G={skip.G} is larger than the {channels} channels of {block.name}; choose G from 1 to {channels}"
+        )
+
+
+def _notes(block: Bottleneck, S: int | None) -> Iterator[str]:
+    height, width = block.out_height, block.out_width
+    if S and S > 1 and (height, width) == (S, S):
+        yield (
+            f"{block.name}: S={S} is the whole {height}×{width} map, one patch that is on for every r > 0; "
+            "layer skipping is meant"
+        )
+    elif S and (height % S or width % S):
+        down, across = -(-height // S), -(-width // S)
+        waste = down * across * S**2 / (height * width) - 1
+        yield (
+            f"{block.name}: S={S} does not divide the {height}×{width} map: {down}×{across} patches, "
+            f"{waste:.1%} more pixels than the map has"
+        )
+    if block.height % block.stride or block.width % block.stride:
+        yield (
+            f"{block.name}: stride {block.stride} does not divide the {block.height}×{block.width} input; "
+            f"the output map is rounded down to {height}×{width}"
+        )
+    if block.stride == 1 and block.c_in != block.c_out:
+        yield f"{block.name}: the published model leaves out the shortcut convolution {block.c_in}→{block.c_out}"

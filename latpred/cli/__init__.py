@@ -1,0 +1,70 @@
+"""The command line: each command loads, calls one library function and prints. A command's module is loaded on use."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from latpred import __version__
+from latpred.errors import DataError, LatpredError
+
+#: Command → module of this package that defines it.
+COMMANDS = {
+    "predict": "predict",
+    "sweep": "sweep",
+    "recommend-granularity": "recommend",
+    "devices": "catalogue",
+    "networks": "catalogue",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"latpred.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="latpred")
+def cli() -> None:
+    """Predict how long dynamic neural networks take on a device.
+
+    A dynamic network skips pixels, channels or layers where an input lets it. latpred says in milliseconds what that
+    saves, or costs, on a GPU you may not own, for kernels that may not exist yet.
+
+    \b
+    latpred predict --device tx2 --block r50-stage1 --S 4 --r 0.6
+    """
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run a command; a user's mistake ends in one line on stderr and exit code 2 (usage) or 1 (bad data)."""
+    try:
+        cli.main(arguments, prog_name="latpred", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as request:
+        click.echo(request.format_message())
+        sys.exit(0)
+    except click.ClickException as error:
+        _fail(" ".join(error.format_message().split()), error.exit_code)
+    except LatpredError as error:
+        _fail(str(error), 1 if isinstance(error, DataError) else 2)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted; nothing was written", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"latpred: {message}", err=True)
+    sys.exit(code)

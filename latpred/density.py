@@ -1,0 +1,69 @@
+"""Closed forms for how much is active: patches of a map, and channels of the fullest tile (MODEL §2)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+#: Guard against ⌈r·n⌉ stepping up on the rounding noise of r·n (MODEL §9).
+ROUNDING_GUARD = 1e-9
+
+
+def patch_count(height: int, width: int, S: int) -> int:
+    """Patches of edge `S` [pixels] that cover a `height` × `width` map; those at the edge may stick out.
+
+    >>> patch_count(56, 56, 4), patch_count(25, 42, 4)
+    (196, 77)
+    """
+    return -(-height // S) * -(-width // S)
+
+
+def active_patches(r: ArrayLike, patches: int) -> NDArray[np.float64]:
+    """Patches computed at activation rate `r`: a = ⌈r·n_p⌉, with a guard against rounding noise.
+
+    >>> active_patches([0.0, 0.1, 0.6, 1.0], 196).tolist()
+    [0.0, 20.0, 118.0, 196.0]
+    """
+    # Adding zero turns −0.0 into 0.0.
+    return np.ceil(np.asarray(r, dtype=float) * patches - ROUNDING_GUARD) + 0.0
+
+
+def mean_active_patches(patches: int) -> float:
+    """Mean over all counts 1 … n_p, at which the tile of a patch operator is chosen: n̄ = (1 + n_p)/2."""
+    return (1 + patches) / 2
+
+
+def fullest_density(n: ArrayLike, c: ArrayLike, p: ArrayLike) -> NDArray[np.float64]:
+    """Expected density of the fullest of `n` tiles of `c` channels, each on with probability `p`: D(n, c, p).
+
+    The engines wait for the fullest tile: D = max(p, (1/c)·Σ_{k<c} (1 − Φ(k)^n)), Φ the CDF of Binomial(c, p),
+    since E[max] = Σ_k P(max > k). Arguments broadcast.
+
+    >>> round(float(fullest_density(2, 1, 0.5)), 12)    # of two channels, at least one is on: 1 − 0.5²
+    0.75
+    """
+    n, c, p = np.broadcast_arrays(n, c, p)
+    density = np.empty(p.shape)
+    for channels in np.unique(c):
+        at = c == channels
+        cdf = _binomial_cdf(int(channels), p[at])
+        density[at] = np.maximum(p[at], np.mean(1 - cdf ** n[at], axis=0))
+    return density
+
+
+def _binomial_cdf(c: int, p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Φ(k) of Binomial(c, p) for k = 0 … c−1, shape (c, len(p)); own lines because SciPy takes 0.2 s to import."""
+    k = np.arange(c)[:, np.newaxis]
+    p = np.clip(p, 1e-300, 1 - 1e-16)
+    log_choose = (_log_factorials(c)[c] - _log_factorials(c) - _log_factorials(c)[::-1])[:c, np.newaxis]
+    density = np.exp(log_choose + k * np.log(p) + (c - k) * np.log1p(-p))
+    cdf: NDArray[np.float64] = np.minimum(np.cumsum(density, axis=0), 1.0)
+    return cdf
+
+
+@lru_cache(maxsize=256)
+def _log_factorials(c: int) -> NDArray[np.float64]:
+    """log(k!) for k = 0 … c."""
+    return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, c + 1)))])

@@ -1,0 +1,33 @@
+"""Everything a user can cause derives from `LatpredError`; anything else is a bug and keeps its traceback.
+
+LatpredError
+├── InputError          an argument out of range, of the wrong length, or an unknown name
+│   ├── ProfileError    … of a device
+│   └── NetworkError    … of a network or block
+├── DataError           a file whose content is wrong: every problem, with file and field
+└── OutputError         a file that cannot be written
+"""
+
+
+class LatpredError(Exception):
+    """The one class to catch."""
+
+
+class InputError(LatpredError):
+    """An argument out of range, of the wrong length, or an unknown name."""
+
+
+class ProfileError(InputError):
+    """A device that does not exist, or parameters that make no device."""
+
+
+class NetworkError(InputError):
+    """A network or block that does not exist, or parameters that make none."""
+
+
+class DataError(LatpredError):
+    """A file whose content is wrong; the message names the file and every field at fault."""
+
+
+class OutputError(LatpredError):
+    """A file that cannot be written."""

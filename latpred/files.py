@@ -1,0 +1,79 @@
+"""Files in and out: YAML read with errors that name the place, output that appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from latpred.errors import DataError, InputError, OutputError
+from latpred.records import Record
+
+R = TypeVar("R", bound=Record)
+
+
+def data_folder(name: str) -> Path:
+    """A folder of data files: inside the installed package, or at the top of a checkout."""
+    package = Path(__file__).resolve().parent
+    return next((folder for folder in (package / name, package.parent / name) if folder.is_dir()), package / name)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; raises DataError if there is none to read."""
+    import yaml
+
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: is not a text file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise DataError(f"{path}: not YAML: {where}{getattr(error, 'problem', None) or error}") from None
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise DataError(f"{path}: expected a mapping of fields, `name: value`, and found {_kind(content)}")
+    return content
+
+
+def parse(record: type[R], content: Mapping[str, Any], path: Path) -> R:
+    """The record that a file's mapping describes; raises DataError with every problem, file and field."""
+    try:
+        return record(**content)
+    except InputError as problems:
+        raise DataError(f"{path}: {problems}") from None
+
+
+def _kind(content: object) -> str:
+    return "nothing" if content is None else f"a {type(content).__name__}"
+
+
+def check_writable(path: Path) -> None:
+    """Raise OutputError, before any work is done, if `path` cannot become a file."""
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: the folder {path.parent} does not exist; create it first")
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; give the name of a file")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path}: the folder {path.parent} is not writable")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that becomes it when the block ends well, and vanishes when it does not."""
+    check_writable(path)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

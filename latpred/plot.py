@@ -1,0 +1,161 @@
+"""Sweeps as pictures: rℓ over the rate, rℓ over the granularity, latency per image over the batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from latpred.errors import InputError
+from latpred.files import whole_file
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Okabe and Ito's colours, distinguishable with every kind of colour blindness; yellow left out, too pale on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+#: The same granularity has the same colour in every picture.
+GRANULARITY_ORDER = ("1", "2", "4", "8", "7", "14", "28", "56")
+#: One look for every picture.
+STYLE: dict[Any, Any] = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.dpi": 150,
+    "font.size": 9,
+    "grid.alpha": 0.3,
+    "legend.frameon": False,
+    "svg.hashsalt": "latpred",
+}
+PANEL_INCHES = (4.2, 3.1)
+_SYMBOLS = {"spatial": "S", "channel": "G"}
+_X_LABELS = {"r": "activation rate r", "batch": "batch size [images]"}
+
+
+def supported_suffixes() -> tuple[str, ...]:
+    """File suffixes that a picture can be written as."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    return tuple(sorted(f".{kind}" for kind in FigureCanvasBase.get_supported_filetypes()))
+
+
+def draw(frame: pandas.DataFrame, x: str | None = None) -> Figure:
+    """A panel per target and device of a sweep; `x` is r, granularity or batch, by default what has the most values."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    x = x or _longest_axis(frame)
+    curves = frame.groupby(["target", "device"], sort=False)
+    panels = [(target, device, rows) for (target, device), rows in curves]
+    if x == "batch":
+        panels = [
+            (target, ", ".join(rows["device"].unique()), rows) for target, rows in frame.groupby("target", sort=False)
+        ]
+    columns = min(len(panels), 3)
+    rows_of_panels = -(-len(panels) // columns)
+    with rc_context(STYLE):
+        size = (PANEL_INCHES[0] * columns, PANEL_INCHES[1] * rows_of_panels)
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(rows_of_panels, columns, squeeze=False, sharey=x != "batch").ravel()
+        for axis, (target, device, rows) in zip(axes, panels, strict=False):
+            (latency if x == "batch" else ratio)(rows, x, axis)
+            axis.set_title(f"{target} on {device}")
+        for axis in axes[len(panels) :]:
+            axis.remove()
+    return figure
+
+
+def _longest_axis(frame: pandas.DataFrame) -> str:
+    return max(("r", "granularity", "batch"), key=lambda name: int(frame[name].nunique()))
+
+
+def ratio(frame: pandas.DataFrame, x: str = "r", axes: Axes | None = None) -> Axes:
+    """rℓ over r or over the granularity, a line per value of the other, the break-even line at 1."""
+    axes = axes or _new_axes()
+    other = "granularity" if x == "r" else "r"
+    frame = _with_text_granularity(frame)
+    _lines(frame, x, "ratio", [other, "batch", "paradigm"], axes)
+    axes.axhline(1.0, color="0.3", linewidth=1, linestyle="--", label="break-even")
+    axes.set_ylabel("rℓ = ℓ_dyn / ℓ_stat")
+    axes.set_xlabel(_X_LABELS.get(x) or _granularity_label(frame))
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    return axes
+
+
+def latency(frame: pandas.DataFrame, x: str = "batch", axes: Axes | None = None) -> Axes:
+    """Latency per image over the batch, a line per device and setting, the static form dashed."""
+    axes = axes or _new_axes()
+    frame = _with_text_granularity(frame).assign(milliseconds=lambda rows: rows["latency_per_image_s"] * 1e3)
+    _lines(frame, x, "milliseconds", ["device", "granularity", "r", "paradigm"], axes)
+    for number, (device, rows) in enumerate(frame.groupby("device", sort=False)):
+        once = rows.drop_duplicates("batch")
+        static = once["static_latency_s"] / once["batch"] * 1e3
+        axes.plot(once[x], static, color=COLOURS[number], linestyle="--", linewidth=1, label=f"{device}, static")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sorted(frame["batch"].unique()), [str(size) for size in sorted(frame["batch"].unique())])
+    axes.set_ylabel("latency per image [ms]")
+    axes.set_xlabel(_X_LABELS["batch"])
+    axes.set_ylim(bottom=0)
+    axes.legend()
+    return axes
+
+
+def _new_axes() -> Axes:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=PANEL_INCHES, layout="constrained").subplots()
+
+
+def _with_text_granularity(frame: pandas.DataFrame) -> pandas.DataFrame:
+    text = ["" if value is None else str(value) for value in frame["granularity"]]
+    named: pandas.DataFrame = frame.assign(granularity=text)
+    return named
+
+
+def _lines(frame: pandas.DataFrame, x: str, y: str, by: list[str], axes: Axes) -> None:
+    """A line per combination of `by`; the first of them sets the colour, only those that vary are named."""
+    varying = [name for name in by if frame[name].nunique() > 1] or by[:1]
+    values = list(frame[varying[0]].unique())
+    for number, (key, rows) in enumerate(frame.groupby(varying, sort=False)):
+        colour, marker = _look(varying[0], key[0], values)
+        label = ", ".join(_name(name, value, frame) for name, value in zip(varying, key, strict=True))
+        style = ("-", "-.", ":")[(number // max(len(values), 1)) % 3]
+        many = len(rows) > 25
+        axes.plot(
+            rows[x], rows[y], color=colour, marker="" if many else marker, markersize=3.5, linestyle=style, label=label
+        )
+
+
+def _look(name: str, value: Any, values: list[Any]) -> tuple[str, str]:
+    fixed = name == "granularity" and value in GRANULARITY_ORDER
+    index = GRANULARITY_ORDER.index(value) if fixed else values.index(value)
+    return COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+
+
+def _name(name: str, value: Any, frame: pandas.DataFrame) -> str:
+    if name == "granularity":
+        return f"{_symbol(frame)} = {value}" if value else "layer"
+    return str(value) if name in ("device", "paradigm") else f"{name} = {value:g}"
+
+
+def _symbol(frame: pandas.DataFrame) -> str:
+    return "/".join(dict.fromkeys(_SYMBOLS[name] for name in frame["paradigm"].unique() if name in _SYMBOLS))
+
+
+def _granularity_label(frame: pandas.DataFrame) -> str:
+    return {"S": "patch edge S [pixels]", "G": "channels per group G"}.get(_symbol(frame), "granularity")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a picture in the format of its suffix, whole or not at all. Raises InputError for an unknown suffix."""
+    if path.suffix.lower() not in supported_suffixes():
+        raise InputError(f"{path}: cannot write a plot as {path.suffix!r}; use {', '.join(supported_suffixes())}")
+    # No date inside, so that the same sweep gives the same file.
+    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())
+    from matplotlib import rc_context
+
+    with whole_file(path) as temporary, rc_context(STYLE):
+        figure.savefig(temporary, metadata=metadata)

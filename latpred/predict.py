@@ -1,0 +1,151 @@
+"""Join target, paradigm, device and cost model into a report; contains no equation."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latpred.blocks import Bottleneck, Step, Workload
+from latpred.cost import CostFunction, cost_model
+from latpred.errors import InputError
+from latpred.networks import Network, NetworkStage
+from latpred.operators import Operator
+from latpred.paradigms import Paradigm, Static
+from latpred.profile import HardwareProfile
+from latpred.report import OperatorRow, Report
+
+Target: TypeAlias = Operator | Bottleneck | NetworkStage | Network
+
+STATIC = Static()
+#: The break-even rate is bracketed by this many points at a time, until the bracket is this narrow.
+_BRACKET_POINTS, _BRACKET_WIDTH = 17, 1e-6
+
+
+def predict(
+    target: Target,
+    profile: HardwareProfile,
+    paradigm: Paradigm = STATIC,
+    *,
+    batch: int | None = None,
+    model: str = "published",
+) -> Report:
+    """How long `target` takes on a device under a paradigm, operator by operator, beside its static form.
+
+    Parameters
+    ----------
+    target
+        An operator, a block, a stage of a network, or a network.
+    batch
+        Samples computed together; None takes the profile's default. Every figure is for the whole batch.
+    model
+        The cost model, one of `latpred.cost.MODELS`.
+
+    Raises
+    ------
+    InputError
+        A granularity that does not fit the target, a sequence of the wrong length, a batch below 1, an unknown model.
+    """
+    cost = cost_model(model, profile)
+    batch = checked_batch(batch, profile)
+    workload = lower(target, paradigm)
+    return Report(
+        target=target_name(target),
+        device=profile.name,
+        model=model,
+        paradigm=paradigm,
+        batch=batch,
+        operators=tuple(_row(step, cost, batch) for step in workload.steps),
+        static_operators=tuple(_row(step, cost, batch) for step in lower(target, STATIC).steps),
+        notes=workload.notes,
+        find_break_even=partial(break_even_rate, target, profile, paradigm, batch=batch, model=model),
+    )
+
+
+def target_name(target: Target) -> str:
+    """A network's or block's own name, an operator's type."""
+    return type(target).__name__ if isinstance(target, Operator) else target.name
+
+
+def checked_batch(batch: int | None, profile: HardwareProfile) -> int:
+    """The batch, or the profile's default; raises InputError below 1."""
+    if batch is None:
+        return profile.default_batch
+    if isinstance(batch, bool) or not isinstance(batch, int | np.integer) or batch < 1:
+        raise InputError(f"batch must be a whole number of at least 1, got {batch!r}")
+    return int(batch)
+
+
+def lower(target: Target, paradigm: Paradigm, rates: tuple[float, ...] | None = None) -> Workload:
+    """The operators of any target; at several `rates` at once every figure is an array."""
+    if isinstance(target, Bottleneck | NetworkStage | Network):
+        return target.lower(paradigm, rates)
+    if paradigm != STATIC:
+        raise InputError(f"a single operator has no paradigm, got {paradigm}; set the operator's own rates")
+    return Workload((Step(target_name(target), target),))
+
+
+def _row(step: Step, cost: CostFunction, batch: int) -> OperatorRow:
+    """One operator's time and work, weighted by how often it runs."""
+    share, answer = float(step.executions), cost(step.operator, batch)
+    return OperatorRow(
+        name=step.name,
+        stage=step.stage,
+        block=step.block,
+        executions=share,
+        compute_s=share * float(answer.compute_s),
+        memory_s=share * float(answer.memory_s),
+        launch_s=share * float(answer.launch_s),
+        latency_s=share * float(answer.latency_s),
+        macs=share * float(step.operator.macs(batch)),
+        bytes=share * float(step.operator.bytes(batch)),
+    )
+
+
+class Curve(NamedTuple):
+    """Latency [s] and multiply-adds of a target over an array of rates, beside its static form."""
+
+    latency_s: NDArray[np.float64]
+    static_latency_s: float
+    macs: NDArray[np.float64]
+    static_macs: float
+
+
+def curve(target: Target, cost: CostFunction, paradigm: Paradigm, rates: NDArray[np.float64], batch: int) -> Curve:
+    """A prediction at each of `rates`, common to all blocks: one search per operator where the model allows it."""
+    several = tuple(float(rate) for rate in rates)
+    latency, macs = _sums(lower(target, paradigm, several), cost, batch, len(several))
+    static_latency, static_macs = _sums(lower(target, STATIC), cost, batch, 1)
+    return Curve(latency, float(static_latency[0]), macs, float(static_macs[0]))
+
+
+def _sums(workload: Workload, cost: CostFunction, batch: int, rates: int) -> tuple[NDArray[np.float64], ...]:
+    latency, macs = np.zeros(rates), np.zeros(rates)
+    for step in workload.steps:
+        share = np.asarray(step.executions)
+        latency += share * cost(step.operator, batch).latency_s
+        macs += share * step.operator.macs(batch)
+    return latency, macs
+
+
+def break_even_rate(
+    target: Target, profile: HardwareProfile, paradigm: Paradigm, *, batch: int | None = None, model: str = "published"
+) -> float | None:
+    """r*: the highest rate common to all blocks at which rℓ ≤ 1; 1.0 if skipping always pays, None if it never does."""
+    if paradigm == STATIC:
+        return None
+    cost, batch = cost_model(model, profile), checked_batch(batch, profile)
+    low, high = 0.0, 1.0
+    while high - low > _BRACKET_WIDTH:
+        rates = np.linspace(low, high, _BRACKET_POINTS)
+        found = curve(target, cost, paradigm, rates, batch)
+        pays = found.latency_s <= found.static_latency_s
+        if pays[-1]:
+            return high
+        if not pays.any():
+            return None
+        last = int(np.flatnonzero(pays)[-1])
+        low, high = float(rates[last]), float(rates[last + 1])
+    return low

@@ -1,0 +1,238 @@
+"""Which granularity to train with: per stage, the finest that costs next to nothing on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import gcd
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from latpred.cost import CostFunction, cost_model
+from latpred.errors import InputError
+from latpred.networks import Network, NetworkStage
+from latpred.paradigms import Channel, Layer, Paradigm, Spatial
+from latpred.predict import break_even_rate, checked_batch, curve
+from latpred.profile import HardwareProfile
+
+if TYPE_CHECKING:
+    import pandas
+
+#: The choice is repeated at rates this much lower and higher.
+NEIGHBOUR = 0.1
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One granularity of one stage; latencies are for the whole batch [s].
+
+    `margin` is its latency over the stage's best, minus 1. `granularity` is None for layer skipping, the alternative.
+    """
+
+    stage: int
+    paradigm: str
+    granularity: int | None
+    rate: float
+    latency_s: float
+    static_latency_s: float
+    ratio: float
+    margin: float
+    break_even_rate: float | None
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The chosen granularity of every stage, every candidate, and the choice at neighbouring rates."""
+
+    target: str
+    device: str
+    model: str
+    batch: int
+    paradigm: str
+    tolerance: float
+    rates: tuple[float, ...]
+    choice: tuple[int, ...]
+    candidates: tuple[Candidate, ...]
+    neighbours: tuple[tuple[float, tuple[int, ...]], ...]
+
+    @property
+    def S(self) -> list[int]:
+        """Patch edge per stage [pixels]; raises InputError for a channel recommendation."""
+        return self._choice_of("spatial")
+
+    @property
+    def G(self) -> list[int]:
+        """Channels per group, per stage; raises InputError for a spatial recommendation."""
+        return self._choice_of("channel")
+
+    def _choice_of(self, paradigm: str) -> list[int]:
+        if self.paradigm != paradigm:
+            raise InputError(f"this is a {self.paradigm} recommendation; it chooses no {paradigm} granularity")
+        return list(self.choice)
+
+    @property
+    def symbol(self) -> str:
+        """S or G."""
+        return "S" if self.paradigm == "spatial" else "G"
+
+    @property
+    def text(self) -> str:
+        """As the papers write it, `8-4-7-1`."""
+        return spell(self.choice)
+
+    @property
+    def table(self) -> pandas.DataFrame:
+        """Every candidate, a row each."""
+        import pandas
+
+        frame = pandas.DataFrame([asdict(candidate) for candidate in self.candidates])
+        return cast("pandas.DataFrame", frame.astype({"granularity": "Int64"}))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, in plain types: what `--format json` prints."""
+        return {
+            "target": self.target,
+            "device": self.device,
+            "model": self.model,
+            "batch": self.batch,
+            "paradigm": self.paradigm,
+            self.symbol: list(self.choice),
+            "text": self.text,
+            "r": list(self.rates),
+            "tolerance": self.tolerance,
+            "neighbours": [
+                {"shift": shift, self.symbol: list(choice), "text": spell(choice)} for shift, choice in self.neighbours
+            ],
+            "candidates": [asdict(candidate) for candidate in self.candidates],
+        }
+
+
+def spell(choice: Sequence[int]) -> str:
+    """A granularity per stage as the papers write it.
+
+    >>> spell([8, 4, 7, 1])
+    '8-4-7-1'
+    """
+    return "-".join(str(value) for value in choice)
+
+
+def recommend_granularity(
+    network: Network,
+    profile: HardwareProfile,
+    r: float | Sequence[float],
+    *,
+    paradigm: str = "spatial",
+    tolerance: float = 0.01,
+    batch: int | None = None,
+    model: str = "published",
+) -> Recommendation:
+    """Per stage, the smallest S (or G) whose stage latency is within `tolerance` of the stage's best.
+
+    Candidates are every S that divides the stage's map and is smaller than it (the whole map is layer skipping, which
+    is listed as the alternative), or every power of two that divides the inner channels of the stage.
+
+    Parameters
+    ----------
+    r
+        Activation rate, one or one per stage.
+    tolerance
+        Latency over the best, minus 1, that still counts as costing nothing.
+
+    Raises
+    ------
+    InputError
+        A rate outside (0, 1], a number of rates that is not the number of stages, a negative tolerance, a paradigm
+        without granularity.
+    """
+    rates = _checked_rates(network, r)
+    if paradigm not in ("spatial", "channel"):
+        raise InputError(f"paradigm {paradigm!r} has no granularity; choose spatial or channel")
+    if not tolerance >= 0:
+        raise InputError(f"tolerance must be at least 0, got {tolerance!r}")
+    cost, batch = cost_model(model, profile), checked_batch(batch, profile)
+    shifts = (-NEIGHBOUR, 0.0, NEIGHBOUR)
+    choices: list[list[int]] = []
+    candidates: list[Candidate] = []
+    for number, rate in enumerate(rates, start=1):
+        stage = network.stage(number)
+        shifted = np.clip(np.add(rate, shifts), 1e-9, 1.0)
+        options = [_option(stage, paradigm, value, rate) for value in _granularities(stage, paradigm)]
+        latencies = np.array([curve(stage, cost, option, shifted, batch).latency_s for option in options])
+        within = latencies <= latencies.min(axis=0) * (1 + tolerance)
+        chosen = np.argmax(within, axis=0)
+        choices.append([options[index].granularity for index in chosen])
+        best = latencies[:, 1].min()
+        for index, option in enumerate((*options, Layer(r=rate))):
+            candidates.append(
+                _candidate(stage, option, cost, best, index == chosen[1], profile, batch=batch, model=model)
+            )
+    lower, choice, higher = zip(*choices, strict=True)
+    return Recommendation(
+        target=network.name,
+        device=profile.name,
+        model=model,
+        batch=batch,
+        paradigm=paradigm,
+        tolerance=tolerance,
+        rates=rates,
+        choice=choice,
+        candidates=tuple(candidates),
+        neighbours=((-NEIGHBOUR, lower), (NEIGHBOUR, higher)),
+    )
+
+
+def _checked_rates(network: Network, r: float | Sequence[float]) -> tuple[float, ...]:
+    stages = len(network.stages)
+    rates = tuple(float(rate) for rate in np.atleast_1d(r))
+    if len(rates) == 1:
+        rates *= stages
+    if len(rates) != stages:
+        raise InputError(f"r has {len(rates)} values; give one, or {stages} (per stage)")
+    for rate in rates:
+        if not 0 < rate <= 1:
+            raise InputError(f"r must be greater than 0 and at most 1, got {rate:g}")
+    return rates
+
+
+def _granularities(stage: NetworkStage, paradigm: str) -> list[int]:
+    if paradigm == "spatial":
+        height, width = stage.network.maps[stage.number - 1]
+        common = gcd(height, width)
+        return [S for S in range(1, common + 1) if common % S == 0 and min(height, width) > S] or [1]
+    blocks = [placed.block for placed in stage.blocks]
+    most = min(min(block.c_in, block.inner) for block in blocks)
+    powers = [2**i for i in range(most.bit_length())]
+    return [G for G in powers if most >= 2 * G and all(block.inner % G == 0 for block in blocks)] or [1]
+
+
+def _option(stage: NetworkStage, paradigm: str, value: int, rate: float) -> Paradigm:
+    return Spatial(S=value, r=rate) if paradigm == "spatial" else Channel(G=value, r=rate)
+
+
+def _candidate(
+    stage: NetworkStage,
+    option: Paradigm,
+    cost: CostFunction,
+    best_s: float,
+    chosen: bool,
+    profile: HardwareProfile,
+    *,
+    batch: int,
+    model: str,
+) -> Candidate:
+    found = curve(stage, cost, option, np.array([option.rate]), batch)
+    latency = float(found.latency_s[0])
+    return Candidate(
+        stage=stage.number,
+        paradigm=option.name,
+        granularity=option.granularity,
+        rate=option.rate,
+        latency_s=latency,
+        static_latency_s=found.static_latency_s,
+        ratio=latency / found.static_latency_s,
+        margin=latency / float(best_s) - 1,
+        break_even_rate=break_even_rate(stage, profile, option, batch=batch, model=model),
+        chosen=bool(chosen),
+    )

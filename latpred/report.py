@@ -1,0 +1,149 @@
+"""What a prediction says: rows of operators. Totals, ratios and bounds are derived from them, so they always add up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+from latpred.paradigms import Paradigm
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRow:
+    """One operator for the whole batch; times in seconds, weighted by `executions` (the share of samples it runs for).
+
+    `stage` and `block` count from 1 and are None outside a network. `bytes` is the least off-chip traffic.
+    """
+
+    name: str
+    stage: int | None
+    block: int | None
+    executions: float
+    compute_s: float
+    memory_s: float
+    launch_s: float
+    latency_s: float
+    macs: float
+    bytes: float
+
+    @property
+    def bound(self) -> str:
+        """What takes the largest part: compute, memory or launch."""
+        parts = {"compute": self.compute_s, "memory": self.memory_s, "launch": self.launch_s}
+        return max(parts, key=lambda part: parts[part])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields and `bound`."""
+        return {**asdict(self), "bound": self.bound}
+
+
+class _Totals:
+    """Sums over `operators` and `static_operators`, and the ratios between them."""
+
+    operators: tuple[OperatorRow, ...]
+    static_operators: tuple[OperatorRow, ...]
+
+    @property
+    def latency_s(self) -> float:
+        """ℓ_dyn: the whole batch [s]."""
+        return sum(row.latency_s for row in self.operators)
+
+    @property
+    def static_latency_s(self) -> float:
+        """ℓ_stat: the same target without skipping [s]."""
+        return sum(row.latency_s for row in self.static_operators)
+
+    @property
+    def ratio(self) -> float:
+        """rℓ = ℓ_dyn/ℓ_stat; below 1 it is a real speed-up."""
+        return self.latency_s / self.static_latency_s
+
+    @property
+    def macs(self) -> float:
+        """Multiply-adds of the whole batch, as counted on paper."""
+        return sum(row.macs for row in self.operators)
+
+    @property
+    def static_macs(self) -> float:
+        """Multiply-adds without skipping."""
+        return sum(row.macs for row in self.static_operators)
+
+    @property
+    def macs_ratio(self) -> float | None:
+        """The saving on paper; None for a target without multiply-adds."""
+        return self.macs / self.static_macs if self.static_macs else None
+
+    def totals(self) -> dict[str, Any]:
+        """The sums and ratios by name."""
+        names = ("latency_s", "static_latency_s", "ratio", "macs", "static_macs", "macs_ratio")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class StageTotal(_Totals):
+    """The sums of one stage of a network."""
+
+    stage: int
+    operators: tuple[OperatorRow, ...]
+    static_operators: tuple[OperatorRow, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The stage and its sums."""
+        return {"stage": self.stage, **self.totals()}
+
+
+@dataclass(frozen=True)
+class Report(_Totals):
+    """A prediction; every figure is for the whole batch unless its name says otherwise."""
+
+    target: str
+    device: str
+    model: str
+    paradigm: Paradigm
+    batch: int
+    operators: tuple[OperatorRow, ...]
+    static_operators: tuple[OperatorRow, ...]
+    notes: tuple[str, ...]
+    find_break_even: Callable[[], float | None] = field(repr=False, compare=False)
+
+    @property
+    def latency_per_image_s(self) -> float:
+        """ℓ_dyn over the batch [s]."""
+        return self.latency_s / self.batch
+
+    @cached_property
+    def break_even_rate(self) -> float | None:
+        """r*: the highest common rate at which rℓ ≤ 1; None if there is none, and for a static prediction."""
+        return self.find_break_even()
+
+    @property
+    def stages(self) -> tuple[StageTotal, ...]:
+        """The sums of each stage; empty for a block or an operator."""
+        numbers = sorted({row.stage for row in self.operators if row.stage is not None})
+        return tuple(
+            StageTotal(number, _of_stage(self.operators, number), _of_stage(self.static_operators, number))
+            for number in numbers
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, in plain types: what `--format json` prints."""
+        return {
+            "target": self.target,
+            "device": self.device,
+            "model": self.model,
+            "paradigm": self.paradigm.to_dict(),
+            "batch": self.batch,
+            **self.totals(),
+            "latency_per_image_s": self.latency_per_image_s,
+            "break_even_rate": self.break_even_rate,
+            "notes": list(self.notes),
+            "stages": [stage.to_dict() for stage in self.stages],
+            "operators": [row.to_dict() for row in self.operators],
+            "static_operators": [row.to_dict() for row in self.static_operators],
+        }
+
+
+def _of_stage(rows: tuple[OperatorRow, ...], stage: int) -> tuple[OperatorRow, ...]:
+    return tuple(row for row in rows if row.stage == stage)

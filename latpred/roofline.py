@@ -1,0 +1,30 @@
+"""The roofline: no operator beats its multiply-adds at peak rate, or its least bytes at peak bandwidth."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from latpred.cost import Cost
+from latpred.operators import Operator
+from latpred.profile import HardwareProfile
+
+
+class Machine(NamedTuple):
+    """Peak rates of a device: multiply-adds [1/s] and off-chip bytes [1/s]."""
+
+    macs: float
+    bandwidth: float
+
+    @classmethod
+    def of(cls, profile: HardwareProfile) -> Machine:
+        """P·F·f and B."""
+        return cls(profile.fp32_peak_macs, profile.dram_bandwidth)
+
+
+def cost(operator: Operator, machine: Machine, batch: int) -> Cost:
+    """max(MACs/peak, bytes/bandwidth), without any launch time."""
+    compute = operator.macs(batch) / machine.macs
+    memory = operator.bytes(batch) / machine.bandwidth
+    return Cost(compute, memory, 0.0, np.maximum(compute, memory))

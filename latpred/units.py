@@ -1,0 +1,37 @@
+"""Numbers for people: seconds, bytes, counts and rates with a unit prefix. Nothing else knows prefixes."""
+
+from __future__ import annotations
+
+import math
+
+_PREFIXES = {-9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
+
+
+def si(value: float, unit: str, digits: int = 3) -> str:
+    """`value` [unit] with an SI prefix and `digits` significant digits.
+
+    >>> si(0.0024136, "s"), si(9.0e11, "B/s"), si(0.0, "s"), si(999.96e-6, "s")
+    ('2.41 ms', '900 GB/s', '0 s', '1.00 ms')
+    """
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g} {unit}"
+    rounded = float(f"{value:.{digits - 1}e}")
+    exponent = min(max(3 * math.floor(math.log10(abs(rounded)) / 3), min(_PREFIXES)), max(_PREFIXES))
+    scaled = rounded / 10.0**exponent
+    decimals = max(digits - 1 - math.floor(math.log10(abs(scaled))), 0)
+    return f"{scaled:.{decimals}f} {_PREFIXES[exponent]}{unit}"
+
+
+def seconds(value: float) -> str:
+    """A duration [s], e.g. `2.41 ms`."""
+    return si(value, "s")
+
+
+def count(value: float) -> str:
+    """A number of things, e.g. `218 M`; small whole numbers as they are."""
+    return f"{value:.0f}" if 0 <= value < 1000 and value == int(value) else si(value, "").rstrip()
+
+
+def number(value: float) -> str:
+    """A plain number without trailing zeros, e.g. a rate: `0.6`."""
+    return f"{value:.6g}"
