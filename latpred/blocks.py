@@ -208,16 +208,14 @@ def _check(block: Bottleneck, skip: Skipping) -> None:
 
 def _notes(block: Bottleneck, S: int | None) -> Iterator[str]:
     height, width = block.out_height, block.out_width
+    stage = block.name.removesuffix("-first")
     if S and S > 1 and (height, width) == (S, S):
-        yield (
-            f"{block.name}: S={S} is the whole {height}×{width} map, one patch that is on for every r > 0; "
-            "layer skipping is meant"
-        )
+        yield f"{stage}: S={S} is the whole map, one patch that is on for every r > 0; layer skipping is meant"
     elif S and (height % S or width % S):
         down, across = -(-height // S), -(-width // S)
         waste = down * across * S**2 / (height * width) - 1
         yield (
-            f"{block.name}: S={S} does not divide the {height}×{width} map: {down}×{across} patches, "
+            f"{stage}: S={S} does not divide the {height}×{width} map: {down}×{across} patches, "
             f"{waste:.1%} more pixels than the map has"
         )
     if block.height % block.stride or block.width % block.stride:

@@ -132,17 +132,15 @@ class Network(Record):
         """
         stages = [self.stage(number).lower(paradigm, rates) for number in range(1, len(self.stages) + 1)]
         notes = (*self._rounding_notes(), *chain.from_iterable(stage.notes for stage in stages))
-        return Workload(tuple(chain.from_iterable(stage.steps for stage in stages)), notes)
+        return Workload(tuple(chain.from_iterable(stage.steps for stage in stages)), tuple(dict.fromkeys(notes)))
 
-    def _rounding_notes(self) -> list[str]:
-        height, width = self.image_size
-        shrink, notes = self.stem_stride, []
-        for number, stage in enumerate(self.stages, start=1):
+    def _rounding_notes(self) -> tuple[str, ...]:
+        shrink, rounded = self.stem_stride, []
+        for number, (stage, (rows, columns)) in enumerate(zip(self.stages, self.maps, strict=True), start=1):
             shrink *= stage.stride
-            rows, columns = self.maps[number - 1]
-            if height % shrink or width % shrink:
-                notes.append(f"{self.name}: stage {number}'s map is rounded up to {rows}×{columns}")
-        return notes
+            if any(edge % shrink for edge in self.image_size):
+                rounded.append(f"{rows}×{columns} (stage {number})")
+        return (f"{self.name}: maps are rounded up to {', '.join(rounded)}",) if rounded else ()
 
     def resized(self, image_size: tuple[int, int]) -> Network:
         """The same network for images of another size, (height, width) [pixels]."""

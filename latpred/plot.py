@@ -26,7 +26,8 @@ STYLE: dict[Any, Any] = {
     "figure.dpi": 150,
     "font.size": 9,
     "grid.alpha": 0.3,
-    "legend.frameon": False,
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.8,
     "svg.hashsalt": "latpred",
 }
 PANEL_INCHES = (4.2, 3.1)
@@ -47,24 +48,27 @@ def draw(frame: pandas.DataFrame, x: str | None = None) -> Figure:
     from matplotlib.figure import Figure
 
     x = x or _longest_axis(frame)
-    curves = frame.groupby(["target", "device"], sort=False)
-    panels = [(target, device, rows) for (target, device), rows in curves]
-    if x == "batch":
-        panels = [
-            (target, ", ".join(rows["device"].unique()), rows) for target, rows in frame.groupby("target", sort=False)
-        ]
-    columns = min(len(panels), 3)
+    by = ["target"] if x == "batch" else ["target", "device"]
+    panels = list(frame.groupby(by, sort=False))
+    columns = min(len(panels), 3 if len(panels) != 4 else 2)
     rows_of_panels = -(-len(panels) // columns)
     with rc_context(STYLE):
         size = (PANEL_INCHES[0] * columns, PANEL_INCHES[1] * rows_of_panels)
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(rows_of_panels, columns, squeeze=False, sharey=x != "batch").ravel()
-        for axis, (target, device, rows) in zip(axes, panels, strict=False):
+        for axis, (key, rows) in zip(axes, panels, strict=False):
             (latency if x == "batch" else ratio)(rows, x, axis)
-            axis.set_title(f"{target} on {device}")
+            axis.set_title("\n".join(filter(None, (" on ".join(key), _fixed_settings(rows, x)))))
         for axis in axes[len(panels) :]:
             axis.remove()
     return figure
+
+
+def _fixed_settings(frame: pandas.DataFrame, x: str) -> str:
+    """The settings that are the same in the whole panel."""
+    rows = _with_text_granularity(frame)
+    fixed = [name for name in ("granularity", "r", "batch") if name != x and rows[name].nunique() == 1]
+    return ", ".join(_name(name, rows[name].iloc[0], rows) for name in fixed)
 
 
 def _longest_axis(frame: pandas.DataFrame) -> str:
@@ -78,7 +82,7 @@ def ratio(frame: pandas.DataFrame, x: str = "r", axes: Axes | None = None) -> Ax
     frame = _with_text_granularity(frame)
     _lines(frame, x, "ratio", [other, "batch", "paradigm"], axes)
     axes.axhline(1.0, color="0.3", linewidth=1, linestyle="--", label="break-even")
-    axes.set_ylabel("rℓ = ℓ_dyn / ℓ_stat")
+    axes.set_ylabel(r"$r_\ell = \ell_{dyn}\,/\,\ell_{stat}$")
     axes.set_xlabel(_X_LABELS.get(x) or _granularity_label(frame))
     axes.set_ylim(bottom=0)
     axes.legend()

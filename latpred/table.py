@@ -176,7 +176,7 @@ def sweep_table(frame: pandas.DataFrame) -> Table:
 
 def device_table(profiles: Iterable[HardwareProfile]) -> Table:
     """A row per device."""
-    columns = ("device", "", "PEs", "FP32 lanes", "clock", "FP32 peak", "off-chip", "L2 ratio", "kernel", "batch")
+    columns = ("device", "", "PEs", "lanes", "clock", "FP32 peak", "off-chip", "L2", "kernel", "batch")
     table = _table("Devices", columns, left=2)
     for profile in profiles:
         table.add_row(

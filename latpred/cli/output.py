@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Iterable, Mapping
@@ -29,12 +30,19 @@ def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
         writer.writerow(dict(row))
 
 
+#: Columns of output that is no terminal: wide enough for every table.
+PIPE_WIDTH = 120
+
+
 def print_rich(*renderables: RenderableType) -> None:
-    """Tables and text; wide enough for every column where the output is no terminal."""
+    """Tables and text; where the output is no terminal without colour, of a fixed width, without trailing spaces."""
     from rich.console import Console
 
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=120)
-    for renderable in renderables:
-        console.print(renderable)
+    if console.is_terminal:
+        console.print(*renderables, sep="\n")
+        return
+    plain = Console(highlight=False, width=PIPE_WIDTH, file=io.StringIO(), color_system=None)
+    with plain.capture() as captured:
+        plain.print(*renderables, sep="\n")
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
