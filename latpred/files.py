@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +66,8 @@ def check_writable(path: Path) -> None:
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that becomes it when the block ends well, and vanishes when it does not."""
     check_writable(path)
+    import tempfile
+
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
