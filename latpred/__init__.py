@@ -8,8 +8,9 @@
 """
 
 from latpred.blocks import Bottleneck
+from latpred.catalogue import Preset, list_networks, list_presets, load_block, load_network, load_preset
 from latpred.errors import DataError, InputError, LatpredError, NetworkError, OutputError, ProfileError
-from latpred.networks import Network, Stage, list_networks, load_block, load_network
+from latpred.networks import Network, Stage, Stem
 from latpred.operators import (
     Add,
     AveragePool,
@@ -25,12 +26,14 @@ from latpred.operators import (
     Scatter,
     ScatterAdd,
 )
-from latpred.paradigms import Channel, Layer, Spatial, Static
+from latpred.paradigms import Channel, Head, Joint, Layer, Paradigm, Spatial, Static, Token
 from latpred.predict import break_even_rate, predict
 from latpred.profile import HardwareProfile, list_profiles, load_profile
 from latpred.recommend import Recommendation, recommend_granularity
 from latpred.report import OperatorRow, Report
 from latpred.sweep import grid, sweep
+from latpred.token_operators import ElementWise, LayerNorm, Linear, MatrixProduct, Softmax, TokenAdd, Unfold
+from latpred.transformers import VisionTransformer
 
 __version__ = "0.1.0"
 
@@ -42,35 +45,51 @@ __all__ = [
     "ChannelScale",
     "Convolution",
     "DataError",
+    "ElementWise",
     "FullyConnected",
     "Gather",
     "GlobalPool",
     "HardwareProfile",
+    "Head",
     "InputError",
+    "Joint",
     "LatpredError",
     "Layer",
     "LayerMasker",
+    "LayerNorm",
+    "Linear",
     "MaskerConvolution",
+    "MatrixProduct",
     "Network",
     "NetworkError",
     "OperatorRow",
     "OutputError",
+    "Paradigm",
     "PatchConvolution",
     "PatchGlobalPool",
+    "Preset",
     "ProfileError",
     "Recommendation",
     "Report",
     "Scatter",
     "ScatterAdd",
+    "Softmax",
     "Spatial",
     "Stage",
     "Static",
+    "Stem",
+    "Token",
+    "TokenAdd",
+    "Unfold",
+    "VisionTransformer",
     "break_even_rate",
     "grid",
     "list_networks",
+    "list_presets",
     "list_profiles",
     "load_block",
     "load_network",
+    "load_preset",
     "load_profile",
     "predict",
     "recommend_granularity",

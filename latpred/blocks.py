@@ -7,11 +7,12 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
 from pydantic import model_validator
 
 from latpred import operators as op
 from latpred.errors import InputError, NetworkError
-from latpred.paradigms import Paradigm, Skipping
+from latpred.paradigms import Channel, Layer, Paradigm, Skipping, Spatial, check_supported
 from latpred.records import Count, Record
 
 #: SE squeezes to this share of the block's input channels (MODEL §6).
@@ -107,19 +108,37 @@ class Bottleneck(Record):
 
 @lru_cache(maxsize=4096)
 def _lower(block: Bottleneck, paradigm: Paradigm) -> Workload:
-    skip = paradigm.skipping()
+    check_supported(paradigm, (Spatial, Channel, Layer), block.name)
+    skip = Skipping(**paradigm.skipping())
+    if skip.attention_rate is not None and skip.layer_rate is None:
+        raise InputError(f"{block.name} has no attention and MLP; give the layer rate r")
     _check(block, skip)
     steps = (*_maskers(block, skip), *_shortcut(block), *_body(block, skip))
     return Workload(steps, tuple(_notes(block, skip.S)))
 
 
 def _maskers(block: Bottleneck, skip: Skipping) -> Iterator[Step]:
-    """What decides, where that is not fused into a convolution of the body."""
+    """What decides; paid whether or not the body runs."""
+    c_in, shape = block.c_in, {"height": block.height, "width": block.width}
     if skip.layer_rate is not None:
-        shape = {"height": block.height, "width": block.width}
-        yield Step("layer masker", op.LayerMasker(c_in=block.c_in, c_out=block.inner, **shape))
+        if skip.gate == "fused":
+            yield Step("layer masker", op.LayerMasker(c_in=c_in, c_out=block.inner, **shape))
+        else:
+            yield Step("gate pool", op.AveragePool(channels=c_in, **shape))
+            yield Step("gate fc1", op.FullyConnected(c_in=c_in, c_out=skip.gate_hidden))
+            yield Step("gate fc2", op.FullyConnected(c_in=skip.gate_hidden, c_out=1))
     if skip.G is not None:
-        yield from channel_masker(block.c_in, block.height, block.width, skip.G, skip.masker_layers)
+        yield from channel_masker(c_in, block.height, block.width, skip.G, skip.masker_layers)
+    if skip.S is not None and "masker" in skip.unfuse:
+        yield Step("masker", _spatial_masker(block))
+    elif skip.S is not None and skip.layer_rate not in (None, 1.0):
+        # Fused, the masker runs with the body; for the samples whose body is skipped it runs on its own.
+        yield Step("masker alone", _spatial_masker(block), 1.0 - np.asarray(skip.layer_rate))
+
+
+def _spatial_masker(block: Bottleneck) -> op.Convolution:
+    """Two channels, on and off, for every pixel of the block's input (MODEL §5)."""
+    return op.Convolution(c_in=block.c_in, c_out=2, height=block.height, width=block.width)
 
 
 def channel_masker(channels: int, height: int, width: int, G: int, layers: int = 2) -> Iterator[Step]:
@@ -144,34 +163,66 @@ def _shortcut(block: Bottleneck) -> Iterator[Step]:
 def _body(block: Bottleneck, skip: Skipping) -> Iterator[Step]:
     """The convolutions, SE and the addition, with the rates of every paradigm that is on, weighted by executions."""
     executions = 1.0 if skip.layer_rate is None else skip.layer_rate
-    rho, w = skip.channel_rate, block.inner
-    out = {"height": block.out_height, "width": block.out_width}
-    conv1: dict[str, Any] = {"c_in": block.c_in, "c_out": w, "height": block.height, "width": block.width}
-    conv2: dict[str, Any] = {**conv1, "c_in": w, "kernel": 3, "stride": block.stride, "groups": block.groups}
-    conv3: dict[str, Any] = {"c_in": w, "c_out": block.c_out, **out}
-    patches = {"S": skip.S, "r": skip.patch_rate}
+    w, out = block.inner, {"height": block.out_height, "width": block.out_width}
+    *inner, last = _spatial_convolutions(block, skip) if skip.S else _convolutions(block, skip)
     # What follows the convolutions counts a channel-dynamic block as one of S = 1, r = 1 (MODEL §6, oddity 4).
-    active = patches if skip.S else {"S": 1, "r": 1.0} if skip.G else None
-    steps: list[tuple[str, op.Operator]] = []
-    if skip.S:
-        steps += [
-            ("masker+conv1", op.MaskerConvolution(**conv1, **patches, output_rate=rho)),
-            ("gather+conv2", op.PatchConvolution(**conv2, **patches, indexed=True, input_rate=rho, output_rate=rho)),
-        ]
-    else:
-        steps += [
-            ("conv1", op.Convolution(**conv1, output_rate=rho)),
-            ("conv2", op.Convolution(**conv2, input_rate=rho, output_rate=rho)),
-        ]
+    active = {"S": skip.S or 1, "r": skip.patch_rate} if skip.S or skip.G else {}
+    if skip.scaled:
+        inner.insert(1, ("scale1", _scale(w, block.height, block.width, skip.channel_rate)))
+        inner.append(("scale2", _scale(w, **out, rate=skip.channel_rate)))
     if block.se:
-        steps += squeeze_excitation({"channels": w, **out}, squeezed_channels(block.c_in), active)
-    if skip.S:
-        steps += [("conv3", op.PatchConvolution(**conv3, **patches, indexed=False, input_rate=rho))]
+        inner += squeeze_excitation({"channels": w, **out}, squeezed_channels(block.c_in), active)
+    addition = _addition({"channels": block.c_out, **out}, active, "scatter" in skip.unfuse)
+    yield from (Step(name, operator, executions) for name, operator in (*inner, last, *addition))
+
+
+def _addition(shape: dict[str, int], active: dict[str, Any], unfuse: bool) -> list[tuple[str, op.Operator]]:
+    """Into the residual map: of patches in one kernel, or after a scatter of their own; or of whole maps."""
+    if not active:
+        return [("add", op.Add(**shape))]
+    if unfuse:
+        return [("scatter", op.Scatter(**shape, **active)), ("add", op.Add(**shape))]
+    return [("scatter+add", op.ScatterAdd(**shape, **active))]
+
+
+def _convolutions(block: Bottleneck, skip: Skipping) -> list[tuple[str, op.Operator]]:
+    conv1, conv2, conv3 = _shapes(block)
+    rho = skip.channel_rate
+    return [
+        ("conv1", op.Convolution(**conv1, output_rate=rho)),
+        ("conv2", op.Convolution(**conv2, input_rate=rho, output_rate=rho)),
+        ("conv3", op.Convolution(**conv3, input_rate=rho)),
+    ]
+
+
+def _spatial_convolutions(block: Bottleneck, skip: Skipping) -> list[tuple[str, op.Operator]]:
+    """With the masker in the first and the gather in the second, unless undone."""
+    conv1, conv2, conv3 = _shapes(block)
+    rho, patches = skip.channel_rate, {"S": skip.S, "r": skip.patch_rate}
+    steps: list[tuple[str, op.Operator]] = []
+    if "masker" in skip.unfuse:
+        steps += [("conv1", op.PatchConvolution(**conv1, **patches, indexed=True, output_rate=rho))]
     else:
-        steps += [("conv3", op.Convolution(**conv3, input_rate=rho))]
-    shape = {"channels": block.c_out, **out}
-    steps += [("scatter+add", op.ScatterAdd(**shape, **active)) if active else ("add", op.Add(**shape))]
-    yield from (Step(name, operator, executions) for name, operator in steps)
+        steps += [("masker+conv1", op.MaskerConvolution(**conv1, **patches, output_rate=rho))]
+    fused = "gather" not in skip.unfuse
+    if not fused:
+        in_patches = {"S": patches["S"] * block.stride, "r": skip.patch_rate, "pad": 1}
+        steps += [("gather", op.Gather(channels=block.inner, height=block.height, width=block.width, **in_patches))]
+    conv2_operator = op.PatchConvolution(**conv2, **patches, indexed=fused, input_rate=rho, output_rate=rho)
+    steps += [("gather+conv2" if fused else "conv2", conv2_operator)]
+    return [*steps, ("conv3", op.PatchConvolution(**conv3, **patches, indexed=False, input_rate=rho))]
+
+
+def _shapes(block: Bottleneck) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The three convolutions' shapes."""
+    w, height, width = block.inner, block.height, block.width
+    conv1 = {"c_in": block.c_in, "c_out": w, "height": height, "width": width}
+    conv2 = {**conv1, "c_in": w, "kernel": 3, "stride": block.stride, "groups": block.groups}
+    return conv1, conv2, {"c_in": w, "c_out": block.c_out, "height": block.out_height, "width": block.out_width}
+
+
+def _scale(channels: int, height: int, width: int, rate: Any) -> op.ChannelScale:
+    return op.ChannelScale(channels=channels, height=height, width=width, rate=rate)
 
 
 def squeezed_channels(c_in: int) -> int:

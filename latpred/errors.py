@@ -13,7 +13,7 @@ class LatpredError(Exception):
     """The one class to catch."""
 
 
-class InputError(LatpredError):
+class InputError(LatpredError, ValueError):
     """An argument out of range, of the wrong length, or an unknown name."""
 
 

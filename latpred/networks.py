@@ -1,22 +1,35 @@
-"""Networks as data: stages of residual blocks, by name from `zoo/` or from your own YAML file (MODEL §6)."""
+"""Residual networks: stages of bottleneck blocks, for images of any size (MODEL §6)."""
 
 from __future__ import annotations
 
-import re
-from functools import cached_property, lru_cache
+from collections.abc import Iterator
+from functools import cached_property
 from itertools import chain
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
 from latpred.blocks import Bottleneck, Step, Workload
 from latpred.errors import InputError, NetworkError
-from latpred.files import data_folder, parse, read_yaml
-from latpred.paradigms import Paradigm
+from latpred.operators import AveragePool, Convolution, FullyConnected
+from latpred.paradigms import Channel, Layer, Paradigm, Spatial
 from latpred.records import Count, Plain, Record
 
 ImageSize = Annotated[tuple[Count, Count], Plain]
+
+
+Part = Literal["stem", "head"]
+#: A pooling stem halves the map once more, with a 3×3 maximum of stride 2.
+_POOL_STRIDE = 2
+
+
+class Stem(Record):
+    """What leads from the image to the first stage: a convolution, and maybe 3×3 pooling of stride 2."""
+
+    c_out: Count
+    kernel: Count
+    stride: Count
+    pool: bool = False
 
 
 class Stage(Record):
@@ -37,7 +50,7 @@ class PlacedBlock(NamedTuple):
 
 
 class Network(Record):
-    """The residual blocks of a network; stem, pooling and classifier are not part of it.
+    """The residual blocks of a network; stem, pooling and classifier only where `include` names them.
 
     Parameters
     ----------
@@ -45,27 +58,35 @@ class Network(Record):
         In order; each with the input channels and the stride of its first block.
     image_size
         Input image, height and width [pixels].
-    stem_stride
-        Image edge over the edge of the first stage's input map.
+    stem
+        The convolution, and the pooling, before the first stage.
     bottleneck_ratio
         Output over inner channels of every block.
     group_width
         Channels per group of the 3×3 convolutions; None for one group.
     se
         Squeeze-and-excitation in every block.
+    classes
+        Outputs of the classifier.
+    include
+        Parts that are counted although the papers leave them out: `stem`, `head` (pooling and classifier).
     """
 
     error: ClassVar[type[InputError]] = NetworkError
+    paradigms: ClassVar[tuple[type[Paradigm], ...]] = (Spatial, Channel, Layer)
 
     name: Annotated[str, Field(min_length=1)]
     title: str = ""
     aliases: Annotated[tuple[str, ...], Plain] = ()
     source: str = ""
+    kind: Literal["residual"] = "residual"
     image_size: ImageSize = (224, 224)
-    stem_stride: Count
+    stem: Stem
     bottleneck_ratio: Count
     group_width: Count | None = None
     se: bool = False
+    classes: Count = 1000
+    include: Annotated[tuple[Part, ...], Plain] = ()
     stages: Annotated[tuple[Stage, ...], Plain, Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -77,6 +98,11 @@ class Network(Record):
             if self.group_width and inner % self.group_width:
                 raise ValueError(f"stage {number}: {inner} inner channels are no multiple of {self.group_width}")
         return self
+
+    @property
+    def stem_stride(self) -> int:
+        """Image edge over the edge of the first stage's input map."""
+        return self.stem.stride * (_POOL_STRIDE if self.stem.pool else 1)
 
     @cached_property
     def maps(self) -> tuple[tuple[int, int], ...]:
@@ -131,8 +157,30 @@ class Network(Record):
             A granularity that does not fit a stage, or a sequence of another length than the stages or blocks.
         """
         stages = [self.stage(number).lower(paradigm, rates) for number in range(1, len(self.stages) + 1)]
+        steps = (*self._stem_steps(), *chain.from_iterable(stage.steps for stage in stages), *self._head_steps())
         notes = (*self._rounding_notes(), *chain.from_iterable(stage.notes for stage in stages))
-        return Workload(tuple(chain.from_iterable(stage.steps for stage in stages)), tuple(dict.fromkeys(notes)))
+        return Workload(steps, tuple(dict.fromkeys(notes)))
+
+    def _stem_steps(self) -> Iterator[Step]:
+        """The stem's convolution, and its pooling as an average pool: the same traffic, no arithmetic to speak of."""
+        if "stem" not in self.include:
+            return
+        stem, (height, width) = self.stem, (-(-edge // self.stem.stride) for edge in self.image_size)
+        shape = {"height": height * stem.stride, "width": width * stem.stride}
+        convolution = Convolution(c_in=3, c_out=stem.c_out, kernel=stem.kernel, stride=stem.stride, **shape)
+        yield Step("stem convolution", convolution)
+        if stem.pool:
+            out_height, out_width = (-(-edge // _POOL_STRIDE) for edge in (height, width))
+            pool = AveragePool(
+                channels=stem.c_out, height=height, width=width, out_height=out_height, out_width=out_width
+            )
+            yield Step("stem pool", pool)
+
+    def _head_steps(self) -> Iterator[Step]:
+        if "head" in self.include:
+            (height, width), channels = self.maps[-1], self.stages[-1].c_out
+            yield Step("head pool", AveragePool(channels=channels, height=height, width=width))
+            yield Step("classifier", FullyConnected(c_in=channels, c_out=self.classes))
 
     def _rounding_notes(self) -> tuple[str, ...]:
         shrink, rounded = self.stem_stride, []
@@ -144,9 +192,15 @@ class Network(Record):
 
     def resized(self, image_size: tuple[int, int]) -> Network:
         """The same network for images of another size, (height, width) [pixels]."""
-        return type(self)(
-            **{**{field: getattr(self, field) for field in type(self).model_fields}, "image_size": image_size}
-        )
+        return self._with(image_size=image_size)
+
+    def including(self, *parts: str) -> Network:
+        """The same network with its stem, its head, or both. Raises NetworkError for another part."""
+        return self._with(include=parts)
+
+    def _with(self, **changes: Any) -> Network:
+        fields = {field: getattr(self, field) for field in type(self).model_fields}
+        return type(self)(**{**fields, **changes})
 
 
 class NetworkStage(Record):
@@ -175,80 +229,3 @@ class NetworkStage(Record):
             steps += [step._replace(stage=stage + 1, block=number + 1) for step in lowered.steps]
             notes.update(dict.fromkeys(lowered.notes))
         return Workload(tuple(steps), tuple(notes))
-
-
-@lru_cache(maxsize=1)
-def _zoo() -> dict[str, Path]:
-    """Files of the shipped networks by name."""
-    return {path.stem: path for path in sorted(data_folder("zoo").glob("*.yaml"))}
-
-
-def list_networks() -> list[str]:
-    """Names of the networks that latpred ships."""
-    return list(_zoo())
-
-
-def load_network(name_or_path: str | Path, image_size: tuple[int, int] | None = None) -> Network:
-    """A shipped network by name or alias, or your own by the path of a YAML file.
-
-    Raises
-    ------
-    NetworkError
-        No such network, or an image that is too small for it.
-    DataError
-        The file is not a network; the message lists everything wrong with it.
-    """
-    network = _load(str(name_or_path))
-    return network.resized(image_size) if image_size else network
-
-
-def _load(name: str) -> Network:
-    if name.lower() in _zoo():
-        return _load_file(_zoo()[name.lower()])
-    if Path(name).suffix in {".yaml", ".yml"}:
-        if not Path(name).is_file():
-            raise NetworkError(f"there is no network file {name!r}")
-        return _load_file(Path(name))
-    for known in list_networks():
-        if name.lower() in (network := _load_file(_zoo()[known])).aliases:
-            return network
-    raise NetworkError(
-        f"unknown network {name!r}; choose {', '.join(list_networks())}, or give the path of a .yaml file"
-    )
-
-
-def _load_file(path: Path) -> Network:
-    content = read_yaml(path)
-    if isinstance(content.get("stages"), list):
-        content["stages"] = [parse(Stage, _mapping(stage, path), path) for stage in content["stages"]]
-    return parse(Network, content, path)
-
-
-def _mapping(stage: object, path: Path) -> dict[str, Any]:
-    if not isinstance(stage, dict):
-        raise NetworkError(f"{path}: each stage is a mapping of c_in, c_out, blocks and stride, not {stage!r}")
-    return stage
-
-
-def load_block(name_or_path: str | Path, image_size: tuple[int, int] | None = None) -> Bottleneck:
-    """A block by name, `<network>-stage<k>` or `<network>-stage<k>-first`, or your own by the path of a YAML file.
-
-    Raises
-    ------
-    NetworkError
-        No such network or stage.
-    DataError
-        The file is not a block; the message lists everything wrong with it.
-    """
-    name = str(name_or_path)
-    if Path(name).suffix in {".yaml", ".yml"}:
-        if not Path(name).is_file():
-            raise NetworkError(f"there is no block file {name!r}")
-        return parse(Bottleneck, {"name": Path(name).stem, **read_yaml(Path(name))}, Path(name))
-    match = re.fullmatch(r"(.+)-stage(\d+)(-first)?", name.lower())
-    if not match:
-        raise NetworkError(
-            f"unknown block {name!r}; name it <network>-stage<k> or <network>-stage<k>-first, e.g. resnet50-stage1 "
-            f"(networks: {', '.join(list_networks())}), or give the path of a .yaml file"
-        )
-    return load_network(match[1], image_size).block(int(match[2]), first=bool(match[3]))

@@ -252,11 +252,13 @@ class PatchGlobalPool(_PatchMap):
 
 
 class ChannelScale(_Map):
-    """Each channel of a map multiplied by its own number (MODEL §5)."""
+    """Each channel of a map multiplied by its own number, or a share `rate` of them (MODEL §5)."""
+
+    rate: Rate = 1.0
 
     def elements(self, batch: int) -> Any:
         """The map and the factors read, the map written."""
-        return batch * (2.0 * self.size + self.channels)
+        return batch * (2.0 * self.size + self.channels) * np.asarray(self.rate)
 
 
 class FullyConnected(Operator):

@@ -107,6 +107,27 @@ def latency(frame: pandas.DataFrame, x: str = "batch", axes: Axes | None = None)
     return axes
 
 
+def draw_comparison(panels: dict[str, dict[str, tuple[list[float], list[float]]]], target_macs: float) -> Figure:
+    """Latency per image over MACs, a panel per network and device, a line per paradigm; the target is dotted."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(STYLE):
+        width = PANEL_INCHES[0] * len(panels) + 1.6
+        figure = Figure(figsize=(width, PANEL_INCHES[1]), layout="constrained")
+        for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+            axes.set_title(title)
+            for number, (name, (macs, latencies)) in enumerate(lines.items()):
+                colour, style = COLOURS[number % len(COLOURS)], ("-", "--", "-.")[number // len(COLOURS) % 3]
+                axes.plot(macs, [value * 1e3 for value in latencies], color=colour, linestyle=style, label=name)
+            axes.axvline(target_macs, color="0.3", linewidth=1, linestyle=":", label=f"{target_macs:g} of the MACs")
+            axes.set_xlabel("MACs / static MACs")
+            axes.set_ylabel("latency per image [ms]")
+            axes.set_ylim(bottom=0)
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
 def _new_axes() -> Axes:
     from matplotlib.figure import Figure
 

@@ -16,12 +16,13 @@ from latpred.operators import Operator
 from latpred.paradigms import Paradigm, Static
 from latpred.profile import HardwareProfile
 from latpred.report import OperatorRow, Report
+from latpred.transformers import VisionTransformer
 
-Target: TypeAlias = Operator | Bottleneck | NetworkStage | Network
+Target: TypeAlias = Operator | Bottleneck | NetworkStage | Network | VisionTransformer
 
 STATIC = Static()
-#: The break-even rate is bracketed by this many points at a time, until the bracket is this narrow.
-_BRACKET_POINTS, _BRACKET_WIDTH = 17, 1e-6
+#: The break-even rate is bracketed until the bracket is this narrow.
+_BRACKET_WIDTH = 1e-6
 
 
 def predict(
@@ -80,11 +81,16 @@ def checked_batch(batch: int | None, profile: HardwareProfile) -> int:
 
 def lower(target: Target, paradigm: Paradigm, rates: tuple[float, ...] | None = None) -> Workload:
     """The operators of any target; at several `rates` at once every figure is an array."""
-    if isinstance(target, Bottleneck | NetworkStage | Network):
+    if not isinstance(target, Operator):
         return target.lower(paradigm, rates)
     if paradigm != STATIC:
         raise InputError(f"a single operator has no paradigm, got {paradigm}; set the operator's own rates")
     return Workload((Step(target_name(target), target),))
+
+
+def lowest_rate(target: Target, paradigm: Paradigm) -> float:
+    """The lowest rate that can be asked for: 0, or what keeps anything at all of a transformer."""
+    return target.lowest_rate(paradigm) if isinstance(target, VisionTransformer) else 0.0
 
 
 def _row(step: Step, cost: CostFunction, batch: int) -> OperatorRow:
@@ -104,6 +110,11 @@ def _row(step: Step, cost: CostFunction, batch: int) -> OperatorRow:
     )
 
 
+def bracket_points(target: Target) -> int:
+    """Rates at which a bracket is cut: several where they share a search, else the middle alone."""
+    return 3 if isinstance(target, VisionTransformer) else 17
+
+
 class Curve(NamedTuple):
     """Latency [s] and multiply-adds of a target over an array of rates, beside its static form."""
 
@@ -113,10 +124,23 @@ class Curve(NamedTuple):
     static_macs: float
 
 
-def curve(target: Target, cost: CostFunction, paradigm: Paradigm, rates: NDArray[np.float64], batch: int) -> Curve:
-    """A prediction at each of `rates`, common to all blocks: one search per operator where the model allows it."""
-    several = tuple(float(rate) for rate in rates)
-    latency, macs = _sums(lower(target, paradigm, several), cost, batch, len(several))
+def curve(
+    target: Target, cost: CostFunction, paradigm: Paradigm, rates: NDArray[np.float64] | None, batch: int
+) -> Curve:
+    """A prediction at each of `rates`, common to all blocks: one search per operator where the model allows it.
+
+    Without `rates`, one prediction at the paradigm's own.
+    """
+    runs: list[tuple[float, ...] | None]
+    if rates is None:
+        runs = [None]
+    elif isinstance(target, VisionTransformer):
+        # Its shapes follow the rates, so it is lowered once for each.
+        runs = [(float(rate),) for rate in rates]
+    else:
+        runs = [tuple(map(float, rates))]
+    sums = [_sums(lower(target, paradigm, run), cost, batch, len(run) if run else 1) for run in runs]
+    latency, macs = (np.concatenate(parts) for parts in zip(*sums, strict=True))
     static_latency, static_macs = _sums(lower(target, STATIC), cost, batch, 1)
     return Curve(latency, float(static_latency[0]), macs, float(static_macs[0]))
 
@@ -137,9 +161,9 @@ def break_even_rate(
     if paradigm == STATIC:
         return None
     cost, batch = cost_model(model, profile), checked_batch(batch, profile)
-    low, high = 0.0, 1.0
+    low, high = lowest_rate(target, paradigm), 1.0
     while high - low > _BRACKET_WIDTH:
-        rates = np.linspace(low, high, _BRACKET_POINTS)
+        rates = np.linspace(low, high, bracket_points(target))
         found = curve(target, cost, paradigm, rates, batch)
         pays = found.latency_s <= found.static_latency_s
         if pays[-1]:

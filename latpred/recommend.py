@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from math import gcd
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from latpred.cost import CostFunction, cost_model
 from latpred.errors import InputError
+from latpred.masks import MaskRates
 from latpred.networks import Network, NetworkStage
 from latpred.paradigms import Channel, Layer, Paradigm, Spatial
 from latpred.predict import break_even_rate, checked_batch, curve
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 #: The choice is repeated at rates this much lower and higher.
 NEIGHBOUR = 0.1
+#: Latency over the best, minus 1, that counts as costing nothing.
+DEFAULT_TOLERANCE = 0.01
+#: With masks, an S at which fewer patches than this share are skipped is a static network with overhead, no choice.
+MIN_SKIPPED = 0.01
+#: A rate of 0 would skip everything at no cost but the maskers'.
+MIN_RATE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,11 @@ class Recommendation:
         return list(self.choice)
 
     @property
+    def static_is_faster(self) -> list[int]:
+        """Stages, counted from 1, in which even the chosen granularity is slower than the static network."""
+        return [candidate.stage for candidate in self.candidates if candidate.chosen and candidate.ratio > 1]
+
+    @property
     def symbol(self) -> str:
         """S or G."""
         return "S" if self.paradigm == "spatial" else "G"
@@ -102,6 +114,7 @@ class Recommendation:
             "text": self.text,
             "r": list(self.rates),
             "tolerance": self.tolerance,
+            "static_is_faster": self.static_is_faster,
             "neighbours": [
                 {"shift": shift, self.symbol: list(choice), "text": spell(choice)} for shift, choice in self.neighbours
             ],
@@ -121,10 +134,10 @@ def spell(choice: Sequence[int]) -> str:
 def recommend_granularity(
     network: Network,
     profile: HardwareProfile,
-    r: float | Sequence[float],
+    r: float | Sequence[float] | MaskRates,
     *,
     paradigm: str = "spatial",
-    tolerance: float = 0.01,
+    tolerance: float | None = None,
     batch: int | None = None,
     model: str = "published",
 ) -> Recommendation:
@@ -136,9 +149,10 @@ def recommend_granularity(
     Parameters
     ----------
     r
-        Activation rate, one or one per stage.
+        Activation rate, one or one per stage; or the rates of your own masks, which rise with S: the fastest S is then
+        the one that fits the data. An S that skips less than 1 % of the patches is not chosen.
     tolerance
-        Latency over the best, minus 1, that still counts as costing nothing.
+        Latency over the best, minus 1, that still counts as costing nothing; None is 1 %, or 0 for masks.
 
     Raises
     ------
@@ -146,29 +160,36 @@ def recommend_granularity(
         A rate outside (0, 1], a number of rates that is not the number of stages, a negative tolerance, a paradigm
         without granularity.
     """
-    rates = _checked_rates(network, r)
     if paradigm not in ("spatial", "channel"):
         raise InputError(f"paradigm {paradigm!r} has no granularity; choose spatial or channel")
+    masks = r if isinstance(r, MaskRates) else None
+    if masks and paradigm != "spatial":
+        raise InputError("masks of pixels say nothing of channels; give r")
+    tolerance = (0.0 if masks else DEFAULT_TOLERANCE) if tolerance is None else tolerance
     if not tolerance >= 0:
         raise InputError(f"tolerance must be at least 0, got {tolerance!r}")
     cost, batch = cost_model(model, profile), checked_batch(batch, profile)
-    shifts = (-NEIGHBOUR, 0.0, NEIGHBOUR)
     choices: list[list[int]] = []
     candidates: list[Candidate] = []
-    for number, rate in enumerate(rates, start=1):
+    for number, options in enumerate(_options(network, paradigm, r), start=1):
         stage = network.stage(number)
-        shifted = np.clip(np.add(rate, shifts), 1e-9, 1.0)
-        options = [_option(stage, paradigm, value, rate) for value in _granularities(stage, paradigm)]
-        latencies = np.array([curve(stage, cost, option, shifted, batch).latency_s for option in options])
-        within = latencies <= latencies.min(axis=0) * (1 + tolerance)
-        chosen = np.argmax(within, axis=0)
-        choices.append([options[index].granularity for index in chosen])
-        best = latencies[:, 1].min()
-        for index, option in enumerate((*options, Layer(r=rate))):
-            candidates.append(
-                _candidate(stage, option, cost, best, index == chosen[1], profile, batch=batch, model=model)
-            )
-    lower, choice, higher = zip(*choices, strict=True)
+        *granular, _ = options
+        # At the rates asked for, and a little lower and higher; masks have their own rates only.
+        shifts = (0.0,) if masks else (-NEIGHBOUR, 0.0, NEIGHBOUR)
+        shifted = [np.clip(np.add(option.rate, shifts), MIN_RATE, 1.0) for option in granular]
+        latencies = np.array(
+            [curve(stage, cost, option, at, batch).latency_s for option, at in zip(granular, shifted, strict=True)]
+        )
+        skips = np.array([at <= 1 - MIN_SKIPPED for at in shifted]) if masks else np.ones(latencies.shape, dtype=bool)
+        if skips.any():
+            latencies = np.where(skips, latencies, np.inf)
+        chosen = np.argmax(latencies <= latencies.min(axis=0) * (1 + tolerance), axis=0)
+        choices.append([granular[index].granularity for index in chosen])
+        asked = len(shifts) // 2
+        for index, option in enumerate(options):
+            row = _candidate(stage, option, cost, latencies[:, asked].min(), profile, batch=batch, model=model)
+            candidates.append(replace(row, chosen=index == int(chosen[asked])))
+    by_shift = list(zip(*choices, strict=True))
     return Recommendation(
         target=network.name,
         device=profile.name,
@@ -176,11 +197,30 @@ def recommend_granularity(
         batch=batch,
         paradigm=paradigm,
         tolerance=tolerance,
-        rates=rates,
-        choice=choice,
+        rates=tuple(candidate.rate for candidate in candidates if candidate.chosen),
+        choice=by_shift[len(by_shift) // 2],
         candidates=tuple(candidates),
-        neighbours=((-NEIGHBOUR, lower), (NEIGHBOUR, higher)),
+        neighbours=() if masks else ((-NEIGHBOUR, by_shift[0]), (NEIGHBOUR, by_shift[-1])),
     )
+
+
+def _options(network: Network, paradigm: str, r: float | Sequence[float] | MaskRates) -> Iterator[tuple[Paradigm, ...]]:
+    """Per stage, every granularity at its rate, and last layer skipping."""
+    stages = [(network.stage(number), number) for number in range(1, len(network.stages) + 1)]
+    if isinstance(r, MaskRates):
+        r.check(network)
+        for stage, number in stages:
+            known = r.rates[number - 1]
+            # A sample runs a layer if any of its patches is active: the rate of the coarsest S that was counted.
+            layer = Layer(r=known[max(known)])
+            yield (*(Spatial(S=S, r=r.rate(number, S)) for S in _granularities(stage, paradigm)), layer)
+        return
+    for (stage, _), rate in zip(stages, _checked_rates(network, r), strict=True):
+        values = _granularities(stage, paradigm)
+        if paradigm == "spatial":
+            yield (*(Spatial(S=S, r=rate) for S in values), Layer(r=rate))
+        else:
+            yield (*(Channel(G=G, r=rate) for G in values), Layer(r=rate))
 
 
 def _checked_rates(network: Network, r: float | Sequence[float]) -> tuple[float, ...]:
@@ -207,16 +247,11 @@ def _granularities(stage: NetworkStage, paradigm: str) -> list[int]:
     return [G for G in powers if most >= 2 * G and all(block.inner % G == 0 for block in blocks)] or [1]
 
 
-def _option(stage: NetworkStage, paradigm: str, value: int, rate: float) -> Paradigm:
-    return Spatial(S=value, r=rate) if paradigm == "spatial" else Channel(G=value, r=rate)
-
-
 def _candidate(
     stage: NetworkStage,
     option: Paradigm,
     cost: CostFunction,
     best_s: float,
-    chosen: bool,
     profile: HardwareProfile,
     *,
     batch: int,
@@ -226,7 +261,7 @@ def _candidate(
     latency = float(found.latency_s[0])
     return Candidate(
         stage=stage.number,
-        paradigm=option.name,
+        paradigm=option.label,
         granularity=option.granularity,
         rate=option.rate,
         latency_s=latency,
@@ -234,5 +269,5 @@ def _candidate(
         ratio=latency / found.static_latency_s,
         margin=latency / float(best_s) - 1,
         break_even_rate=break_even_rate(stage, profile, option, batch=batch, model=model),
-        chosen=bool(chosen),
+        chosen=False,
     )

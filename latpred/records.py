@@ -41,7 +41,7 @@ class Record(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as problems:
-            raise self.error(f"{type(self).__name__}: {describe(problems)}") from None
+            raise self.error(describe(problems)) from None
 
     def replace(self: Self, **fields: Any) -> Self:
         """A copy with some fields replaced by values known to be valid (they are not checked again)."""
@@ -56,7 +56,11 @@ def describe(problems: ValidationError) -> str:
         is_sequence = isinstance(problem.get("input"), tuple)
         if (problem["type"] in {"int_type", "float_type"} and is_sequence) or problem["type"] == "tuple_type":
             continue
-        lines.setdefault(str(problem["loc"][0]) if problem["loc"] else "", _problem_text(dict(problem)))
+        # Records inside sequences are named by their place, counted from 1: `stages 2`.
+        nested = problem["type"] in {"value_error", "missing", "extra_forbidden"}
+        place = problem["loc"] if nested else problem["loc"][:1]
+        field = " ".join(str(part + 1) if isinstance(part, int) else part for part in place)
+        lines.setdefault(field, _problem_text(dict(problem)))
     return "; ".join(f"{field}: {text}" if field else text for field, text in lines.items())
 
 

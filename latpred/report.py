@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
@@ -31,12 +31,17 @@ class OperatorRow:
     @property
     def bound(self) -> str:
         """What takes the largest part: compute, memory or launch."""
-        parts = {"compute": self.compute_s, "memory": self.memory_s, "launch": self.launch_s}
-        return max(parts, key=lambda part: parts[part])
+        return largest_part([self])
 
     def to_dict(self) -> dict[str, Any]:
         """Fields and `bound`."""
         return {**asdict(self), "bound": self.bound}
+
+
+def largest_part(rows: Sequence[OperatorRow]) -> str:
+    """What takes the largest part of some rows' time: compute, memory or launch."""
+    parts = {part: sum(getattr(row, f"{part}_s") for row in rows) for part in ("compute", "memory", "launch")}
+    return max(parts, key=lambda part: parts[part])
 
 
 class _Totals:

@@ -64,7 +64,8 @@ def sweep(
 ) -> pandas.DataFrame:
     """One prediction per target, device, batch and paradigm, in that order.
 
-    Paradigms that differ only in a single rate are predicted together, so a sweep over r costs one search.
+    Paradigms that differ only in a single rate are predicted together, so a sweep over r costs one search. Where a
+    paradigm has a rate per stage or block, the column r holds their mean.
 
     Parameters
     ----------
@@ -101,9 +102,9 @@ def sweep(
                 "target": target_name(target),
                 "device": profile.name,
                 "model": model,
-                "paradigm": paradigm.name,
+                "paradigm": paradigm.label,
                 "granularity": _spelled(paradigm.granularity),
-                "r": rates,
+                "r": _rates_of(paradigm) if rates is None else rates,
                 "batch": batch,
                 "latency_s": found.latency_s,
                 "latency_per_image_s": found.latency_s / batch,
@@ -119,18 +120,27 @@ def sweep(
     return frame
 
 
-def _lines(paradigms: list[Paradigm]) -> list[tuple[Paradigm, NDArray[np.float64]]]:
-    """Paradigms that differ only in their rate, each group with its rates."""
-    rates: dict[Paradigm, list[float]] = {}
+def _lines(paradigms: list[Paradigm]) -> list[tuple[Paradigm, NDArray[np.float64] | None]]:
+    """Paradigms that differ only in a single rate, each group with its rates; others by themselves, with None."""
+    lines: dict[Paradigm, list[float] | None] = {}
     for paradigm in paradigms:
-        if not isinstance(paradigm.rate, float | int):
-            raise InputError("a sweep takes one rate for all blocks; predict takes lists of rates")
-        rates.setdefault(paradigm.at_rates(1.0), []).append(float(paradigm.rate))
-    return [(paradigm, np.array(values)) for paradigm, values in rates.items()]
+        if isinstance(paradigm.rate, float | int):
+            rates = lines.setdefault(paradigm.at_rates(1.0), [])
+            if rates is not None:
+                rates.append(float(paradigm.rate))
+        else:
+            lines[paradigm] = None
+    return [(paradigm, None if rates is None else np.array(rates)) for paradigm, rates in lines.items()]
 
 
 def _spelled(granularity: Any) -> Any:
     return "-".join(map(str, granularity)) if isinstance(granularity, tuple) else granularity
+
+
+def _rates_of(paradigm: Paradigm) -> NDArray[np.float64]:
+    """What the column r says of a paradigm with several rates: their mean over stages or blocks, or NaN."""
+    rate = paradigm.rate
+    return np.array([np.nan if rate is None else np.mean(rate)])
 
 
 def _column(parts: list[dict[str, Any]], column: str) -> NDArray[Any]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from math import floor
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from latpred.ablation import Ablation
+from latpred.compare import Comparison
 from latpred.networks import Network
-from latpred.paradigms import Static
-from latpred.profile import HardwareProfile
 from latpred.recommend import Candidate, Recommendation, spell
-from latpred.report import OperatorRow, Report, StageTotal
+from latpred.report import OperatorRow, Report, StageTotal, largest_part
 from latpred.units import count, number, seconds, si
 
 if TYPE_CHECKING:
     import pandas
+
+    from latpred.distribution import Distribution
 
 #: What is known about the error of a cost model.
 CAVEATS = {
@@ -25,7 +28,7 @@ CAVEATS = {
 }
 
 
-def _table(title: str, columns: Sequence[str], *, left: int = 1) -> Table:
+def new_table(title: str, columns: Sequence[str], *, left: int = 1) -> Table:
     """A table whose first `left` columns are text, the rest numbers."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD)
     for index, column in enumerate(columns):
@@ -34,17 +37,26 @@ def _table(title: str, columns: Sequence[str], *, left: int = 1) -> Table:
 
 
 def operator_table(report: Report) -> Table:
-    """A row per operator, then the totals of the dynamic and of the static form."""
+    """A row per operator, equal ones of several blocks together; then the totals of the dynamic and static form."""
     columns = ("operator", "MACs", "bytes", "compute", "memory", "launch", "total", "share", "bound by")
-    table = _table(heading(report), columns)
-    for row in report.operators:
-        share = row.latency_s / report.latency_s if report.latency_s else 0.0
-        table.add_row(row.name, *_cells([row]), seconds(row.latency_s), f"{share:.1%}", row.bound)
+    table = new_table(heading(report), columns)
+    for name, rows in _by_name(report.operators).items():
+        latency = sum(row.latency_s for row in rows)
+        share = f"{latency / report.latency_s:.1%}" if report.latency_s else ""
+        label = f"{name} ×{len(rows)}" if len(rows) > 1 else name
+        table.add_row(label, *_cells(rows), seconds(latency), share, largest_part(rows))
     table.add_section()
     table.add_row("dynamic" if report.static_operators != report.operators else "total", *_totals(report.operators))
     if report.operators != report.static_operators:
         table.add_row("static", *_totals(report.static_operators))
     return table
+
+
+def _by_name(operators: Sequence[OperatorRow]) -> dict[str, list[OperatorRow]]:
+    rows: dict[str, list[OperatorRow]] = {}
+    for row in operators:
+        rows.setdefault(row.name, []).append(row)
+    return rows
 
 
 def _cells(rows: Sequence[OperatorRow]) -> list[str]:
@@ -63,11 +75,16 @@ def _totals(rows: Sequence[OperatorRow]) -> list[str]:
 
 
 def stage_table(report: Report, network: Network) -> Table:
-    """A row per stage of a network, then the total."""
-    table = _table(heading(report), ("stage", "map", "blocks", "MACs", "of static", "dynamic", "static", "rℓ", "share"))
+    """A row per stage of a network, then its other parts, then the total."""
+    table = new_table(
+        heading(report), ("stage", "map", "blocks", "MACs", "of static", "dynamic", "static", "rℓ", "share")
+    )
     for stage, shape, (height, width) in zip(report.stages, network.stages, network.maps, strict=True):
         share = f"{stage.latency_s / report.latency_s:.1%}" if report.latency_s else ""
         table.add_row(str(stage.stage), f"{height}×{width}", str(shape.blocks), *_ratio_cells(stage), share)
+    for row in (row for row in report.operators if row.stage is None):
+        latency, share = seconds(row.latency_s), f"{row.latency_s / report.latency_s:.1%}"
+        table.add_row(row.name, "", "", count(row.macs), "1.000" if row.macs else "", latency, latency, "1.000", share)
     table.add_section()
     table.add_row("total", "", str(sum(stage.blocks for stage in network.stages)), *_ratio_cells(report), "")
     return table
@@ -111,7 +128,12 @@ def break_even(rate: float | None) -> str:
         return "break-even: never, rℓ > 1 at every rate"
     if rate == 1:
         return "break-even: rℓ ≤ 1 at every rate"
-    return f"break-even: rℓ ≤ 1 up to r* = {rate:.3f}"
+    return f"break-even: rℓ ≤ 1 up to r* = {_rounded_down(rate)}"
+
+
+def _rounded_down(rate: float) -> str:
+    """Three decimals that are still a rate at which skipping pays."""
+    return f"{floor(rate * 1000 + 1e-3) / 1000:.3f}"
 
 
 def recommendation_table(recommendation: Recommendation) -> Table:
@@ -121,37 +143,44 @@ def recommendation_table(recommendation: Recommendation) -> Table:
         f"{recommendation.target} on {recommendation.device}: {recommendation.paradigm}, batch {recommendation.batch}"
     )
     columns = ("stage", symbol, "", "r", "latency", "static", "rℓ", "to the best", "r*")
-    table = _table(title, columns, left=3)
+    table = new_table(title, columns, left=3)
     for candidate in recommendation.candidates:
         table.add_row(*_candidate_cells(candidate), end_section=candidate.granularity is None)
     return table
 
 
 def _candidate_cells(candidate: Candidate) -> list[str]:
-    rate = candidate.break_even_rate
     return [
         str(candidate.stage),
         "layer" if candidate.granularity is None else str(candidate.granularity),
         "← chosen" if candidate.chosen else "",
-        number(candidate.rate),
+        f"{candidate.rate:.4g}",
         seconds(candidate.latency_s),
         seconds(candidate.static_latency_s),
         f"{candidate.ratio:.3f}",
         f"{candidate.margin:+.1%}",
-        "never" if rate is None else "always" if rate == 1 else f"{rate:.3f}",
+        _break_even_cell(candidate.break_even_rate),
     ]
+
+
+def _break_even_cell(rate: float | None) -> str:
+    return "never" if rate is None else "always" if rate == 1 else _rounded_down(rate)
 
 
 def recommendation_text(recommendation: Recommendation) -> str:
     """The choice, why, and how it moves with the rate."""
     symbol = recommendation.symbol
     rates = sorted(set(recommendation.rates))
-    at = f"r = {number(rates[0])}" if len(rates) == 1 else "the rates given"
+    at = f"r = {number(rates[0])}" if len(rates) == 1 else "the stages' own rates"
     lines = [
         f"{symbol} = {recommendation.text}",
-        f"Per stage the smallest {symbol} within {recommendation.tolerance:.1%} of the fastest at {at}: "
-        "a finer mask would cost latency, a coarser one only flexibility.",
+        f"Per stage the smallest {symbol} within {recommendation.tolerance:.1%} of the fastest at {at}.",
     ]
+    if recommendation.static_is_faster:
+        stages = ", ".join(map(str, recommendation.static_is_faster))
+        lines.append(f"In stage {stages} the static block is faster than any of them.")
+    if not recommendation.neighbours:
+        lines.append("An S at which the masks skip less than 1% of the patches is not chosen.")
     for shift, choice in recommendation.neighbours:
         change = "the same" if choice == recommendation.choice else spell(choice)
         lines.append(f"At r {shift:+g}: {change}")
@@ -163,7 +192,7 @@ def recommendation_text(recommendation: Recommendation) -> str:
 def sweep_table(frame: pandas.DataFrame) -> Table:
     """A row per prediction."""
     columns = ("target", "device", "paradigm", "granularity", "r", "batch", "per image", "static", "rℓ", "MACs ratio")
-    table = _table(f"{len(frame)} predictions, {frame['model'].iloc[0]} model", columns, left=4)
+    table = new_table(f"{len(frame)} predictions, {frame['model'].iloc[0]} model", columns, left=4)
     for row in frame.itertuples():
         granularity = "" if row.granularity is None else str(row.granularity)
         cells = (row.target, row.device, row.paradigm, granularity, number(row.r), str(row.batch))
@@ -174,88 +203,45 @@ def sweep_table(frame: pandas.DataFrame) -> Table:
     return table
 
 
-def device_table(profiles: Iterable[HardwareProfile]) -> Table:
-    """A row per device."""
-    columns = ("device", "", "PEs", "lanes", "clock", "FP32 peak", "off-chip", "L2", "kernel", "batch")
-    table = _table("Devices", columns, left=2)
-    for profile in profiles:
-        table.add_row(
-            profile.name,
-            profile.title,
-            str(profile.pes),
-            str(profile.fp32_lanes_per_pe),
-            si(profile.clock_hz, "Hz"),
-            si(2 * profile.fp32_peak_macs, "FLOP/s"),
-            si(profile.dram_bandwidth, "B/s"),
-            f"{profile.l2_bandwidth_ratio:g}×",
-            seconds(profile.kernel_s),
-            str(profile.default_batch),
-        )
+def distribution_text(spread: Distribution) -> str:
+    """Quantiles over samples, and the error of predicting from the mean rate."""
+    drawn = f"{spread.samples} samples"
+    if spread.batch > 1:
+        drawn = f"{spread.draws} batches of {spread.batch} drawn from {drawn} (seed {spread.seed})"
+    quantiles = (("mean", spread.mean_s), ("median", spread.median_s), ("p95", spread.p95_s), ("p99", spread.p99_s))
+    figures = ", ".join(f"{name} {seconds(value)}" for name, value in (*quantiles, ("worst", spread.worst_s)))
+    return (
+        f"over {drawn}: {figures}\n"
+        f"mean ℓ(r) = {si(spread.mean_s, 's', 4)}, but ℓ(mean r) = {si(spread.at_mean_rate_s, 's', 4)}: "
+        f"predicting from mean rates errs by {spread.gap:+.2%}"
+    )
+
+
+def comparison_table(target: str, rows: Sequence[Comparison]) -> Table:
+    """A row per paradigm at equal multiply-adds, the fastest first; those that cannot reach the target last."""
+    title = f"{target}: MACs at {rows[0].target_macs:g} of static, batch {rows[0].batch}"
+    table = new_table(title, ("", "paradigm", "r", "MACs", "latency", "static", "rℓ", "r*"), left=2)
+    for row in sorted(rows, key=lambda row: (row.latency_s is None, row.latency_s)):
+        cells = ["not reached", "", "", "", ""]
+        if row.r is not None and row.latency_s is not None and row.ratio is not None:
+            cells = [f"{row.r:.3f}", f"{row.macs_ratio:.3f}", seconds(row.latency_s), seconds(row.static_latency_s)]
+            cells.append(f"{row.ratio:.3f}")
+        table.add_row(row.name, row.paradigm, *cells, _break_even_cell(row.break_even_rate))
     return table
 
 
-#: Units of a profile's fields, where they have one.
-_FIELD_UNITS = {
-    "clock_hz": "Hz",
-    "dram_bandwidth": "B/s",
-    "kernel_s": "s",
-    "l2_bytes": "B",
-    "fp32_peak_flops": "FLOP/s",
-    "fp16_tensor_peak_flops": "FLOP/s",
-}
-
-
-def profile_table(profile: HardwareProfile) -> Table:
-    """A row per parameter: its value, the data sheet's where it is known, and the source."""
-    sources = {source.field: source.text for source in profile.sources}
-    sheet = profile.datasheet.model_dump(exclude={"source"}, exclude_none=True) if profile.datasheet else {}
-    table = _table(f"{profile.name} {profile.title}".rstrip(), ("parameter", "value", "data sheet", "source"), left=1)
-    table.columns[-1].justify, table.columns[-1].no_wrap = "left", False
-    parameters = profile.model_dump(exclude={"name", "title", "sources", "datasheet"})
-    for field in dict.fromkeys((*parameters, *sheet)):
-        cells = [_field_text(field, values[field]) if field in values else "" for values in (parameters, sheet)]
-        table.add_row(field, *cells, sources.get(field, ""))
-    return table
-
-
-def _field_text(field: str, value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return si(value, _FIELD_UNITS[field]) if field in _FIELD_UNITS else f"{value:g}"
-
-
-def networks_table(networks: Iterable[Network]) -> Table:
-    """A row per network."""
-    table = _table("Networks", ("network", "", "alias", "blocks per stage", "channels", "maps"), left=3)
-    for network in networks:
+def ablation_table(rows: Sequence[Ablation]) -> Table:
+    """A row per combination of fusions, with what it gains over none."""
+    title = f"{rows[0].target} on {rows[0].device}, batch {rows[0].batch}"
+    table = new_table(title, ("fused", "bytes", "memory", "launch", "latency", "rℓ", "gain"))
+    for row in rows:
         table.add_row(
-            network.name,
-            network.title,
-            ", ".join(network.aliases),
-            spell([stage.blocks for stage in network.stages]),
-            spell([stage.c_out for stage in network.stages]),
-            ", ".join(f"{height}×{width}" for height, width in network.maps),
-        )
-    return table
-
-
-def network_table(network: Network) -> Table:
-    """A row per stage: its map, channels and blocks."""
-    columns = ("stage", "map", "blocks", "c_in", "inner", "c_out", "stride", "groups", "SE", "MACs")
-    table = _table(f"{network.name} {network.title}".rstrip(), columns)
-    for stage_number, (stage, (height, width)) in enumerate(zip(network.stages, network.maps, strict=True), start=1):
-        first = network.block(stage_number, first=True)
-        macs = sum(step.operator.macs(1) for step in network.stage(stage_number).lower(Static()).steps)
-        table.add_row(
-            str(stage_number),
-            f"{height}×{width}",
-            str(stage.blocks),
-            str(stage.c_in),
-            str(first.inner),
-            str(stage.c_out),
-            str(stage.stride),
-            str(first.groups),
-            "yes" if network.se else "no",
-            count(macs),
+            " + ".join(row.fused) or "none",
+            si(row.bytes, "B"),
+            seconds(row.memory_s),
+            seconds(row.launch_s),
+            seconds(row.latency_s),
+            f"{row.ratio:.3f}",
+            f"{row.gain:+.1%}",
         )
     return table

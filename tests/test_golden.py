@@ -55,3 +55,20 @@ def test_blocks(network, device):
         block = shipped.block(line["stage"], first=line["block"] == "first")
         report = latpred.predict(block, profile, paradigm(line), batch=line["batch"])
         assert report.latency_s == pytest.approx(line["latency_s"], rel=1e-9, abs=0), line
+
+
+def test_transformers():
+    network = latpred.load_network("t2t-vit-19")
+    lines = golden_files.lines("t2t_vit")
+    assert len(lines) == 50
+    for line in lines:
+        parts = [
+            kind(r=line[field])
+            for kind, field in ((latpred.Token, "token_rate"), (latpred.Head, "head_rate"))
+            if line[field] is not None
+        ]
+        if line["layer_rate_attention"] is not None:
+            parts.append(latpred.Layer(attention_r=line["layer_rate_attention"], mlp_r=line["layer_rate_mlp"]))
+        skipped = latpred.Joint(*parts) if parts else latpred.Static()
+        report = latpred.predict(network, latpred.load_profile(line["device"]), skipped, batch=line["batch"])
+        assert report.latency_s == pytest.approx(line["latency_s"], rel=1e-9, abs=0), line

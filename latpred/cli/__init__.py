@@ -16,6 +16,9 @@ COMMANDS = {
     "predict": "predict",
     "sweep": "sweep",
     "recommend-granularity": "recommend",
+    "compare": "compare",
+    "ablate-fusion": "ablation",
+    "rates-from-masks": "masks",
     "devices": "catalogue",
     "networks": "catalogue",
 }

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from latpred.catalogue import AnyNetwork, list_networks, list_presets, load_network, load_preset
 from latpred.cli import options, output
-from latpred.networks import Network, list_networks, load_network
+from latpred.networks import Network
 from latpred.profile import HardwareProfile, list_profiles, load_profile
 from latpred.units import si
 
@@ -33,7 +34,7 @@ def list_devices(form: str) -> None:
     """
     profiles = [load_profile(name) for name in list_profiles()]
     if form == "table":
-        from latpred.table import device_table
+        from latpred.catalogue_table import device_table
 
         output.print_rich(device_table(profiles))
     else:
@@ -55,7 +56,7 @@ def show_device(name: str, form: str) -> None:
     elif form == "csv":
         output.print_csv([_parameters(profile)])
     else:
-        from latpred.table import profile_table
+        from latpred.catalogue_table import profile_table
 
         output.print_rich(profile_table(profile))
         if profile.datasheet:
@@ -107,11 +108,26 @@ def list_all_networks(form: str) -> None:
     """
     known = [load_network(name) for name in list_networks()]
     if form == "table":
-        from latpred.table import networks_table
+        from latpred.catalogue_table import networks_table, presets_table
 
-        output.print_rich(networks_table(known), "Blocks: <network>-stage<k>, and <network>-stage<k>-first")
+        presets = {preset.method: preset for preset, _ in map(load_preset, list_presets())}
+        blocks = "Blocks: <network>-stage<k>, and <network>-stage<k>-first"
+        output.print_rich(networks_table(known), blocks, "", presets_table(presets.values()))
     else:
-        _print_records([row for network in known for row in _stage_rows(network)], form)
+        _print_records([_network_record(network) for network in known], form)
+
+
+def _network_record(network: AnyNetwork) -> dict[str, object]:
+    blocks = [stage.blocks for stage in network.stages] if isinstance(network, Network) else [network.depth]
+    aliases, maps = list(network.aliases), network.maps if isinstance(network, Network) else [network.grid]
+    return {
+        "network": network.name,
+        "title": network.title,
+        "kind": network.kind,
+        "aliases": aliases,
+        "blocks": blocks,
+        "maps": [list(size) for size in maps],
+    }
 
 
 @networks.command("show")
@@ -119,21 +135,31 @@ def list_all_networks(form: str) -> None:
 @options.image_size_option
 @options.format_option
 def show_network(name: str, image_size: tuple[int, int] | None, form: str) -> None:
-    """Show a network's stages.
+    """Show a network's stages, or a published dynamic network's method.
 
     \b
     latpred networks show resnet50 --image-size 800x1333
+    latpred networks show dynconv-resnet101
     """
-    network = load_network(name, image_size)
-    if form == "table":
-        from latpred.table import network_table
-
-        output.print_rich(network_table(network), f"source: {network.source or 'not given'}")
+    if name.lower() in list_presets():
+        preset, network = load_preset(name, image_size)
+        about = f"{preset.title}: {preset.source}\nassumed: {preset.assumed}"
     else:
-        _print_records(_stage_rows(network), form)
+        network = load_network(name, image_size)
+        about = f"source: {network.source or 'not given'}"
+    if form != "table":
+        _print_records(_shape_rows(network), form)
+    else:
+        from latpred.catalogue_table import network_table, transformer_table
+
+        shown = network_table(network) if isinstance(network, Network) else transformer_table(network)
+        output.print_rich(shown, about)
 
 
-def _stage_rows(network: Network) -> list[dict[str, object]]:
+def _shape_rows(network: AnyNetwork) -> list[dict[str, object]]:
+    """A row per stage, or one of a transformer."""
+    if not isinstance(network, Network):
+        return [network.model_dump(mode="json", exclude={"title", "source", "aliases"})]
     return [
         {"network": network.name, "stage": number, "height": height, "width": width, **stage.model_dump()}
         for number, (stage, (height, width)) in enumerate(zip(network.stages, network.maps, strict=True), start=1)

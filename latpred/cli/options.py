@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 import click
 
 from latpred.blocks import Bottleneck
+from latpred.catalogue import AnyNetwork, load_block, load_network
 from latpred.cost import MODELS
 from latpred.errors import InputError
-from latpred.networks import Network, load_block, load_network
-from latpred.paradigms import PARADIGMS, Channel, Paradigm, Spatial, Static
+from latpred.networks import Network
 from latpred.profile import HardwareProfile, load_profile
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -86,20 +86,30 @@ def image_size_option(function: F) -> F:
 
 
 def target_options(function: F) -> F:
-    """--block, --network, --image-size."""
+    """--block, --network, --image-size, --include."""
+    block_help = "Block: <network>-stage<k>[-first], or a YAML file."
     for option in (
+        click.option("--include", callback=names, metavar="PART,…", help="Count also the network's stem, head."),
         image_size_option,
         click.option("--network", "networks", multiple=True, metavar="NAME|FILE", help="Network: a name or YAML file."),
-        click.option(
-            "--block",
-            "blocks",
-            multiple=True,
-            metavar="NAME|FILE",
-            help="Block: <network>-stage<k>[-first] or YAML file.",
-        ),
+        click.option("--block", "blocks", multiple=True, metavar="NAME|FILE", help=block_help),
     ):
         function = option(function)
     return function
+
+
+def network_option(function: F) -> F:
+    """--network alone, several times."""
+    help_text = "Network: a name of `latpred networks list`, or a YAML file. Repeat for several."
+    return click.option("--network", "networks", multiple=True, required=True, metavar="NAME|FILE", help=help_text)(
+        function
+    )
+
+
+def batch_option(function: F) -> F:
+    """--batch."""
+    help_text = "Samples at once; default: the device's own."
+    return click.option("--batch", type=click.IntRange(min=1), help=help_text)(function)
 
 
 def model_option(function: F) -> F:
@@ -122,41 +132,34 @@ def load_devices(names: Sequence[str]) -> list[HardwareProfile]:
 
 
 def load_targets(
-    blocks: Sequence[str], networks: Sequence[str], image_size: tuple[int, int] | None
-) -> list[Bottleneck | Network]:
+    blocks: Sequence[str],
+    networks: Sequence[str],
+    image_size: tuple[int, int] | None,
+    include: tuple[str, ...] = (),
+) -> list[Bottleneck | AnyNetwork]:
     """Blocks, then networks; a usage error where there is neither."""
     if not blocks and not networks:
         raise click.UsageError("say what to predict: --block NAME or --network NAME")
+    if blocks and include:
+        raise click.UsageError("--include is for networks; a block has no stem and no head")
     return [
         *(load_block(name, image_size) for name in blocks),
-        *(load_network(name, image_size) for name in networks),
+        *(including(load_network(name, image_size), include) for name in networks),
     ]
 
 
-def infer_paradigm(name: str | None, S: object, G: object, r: object) -> type[Paradigm]:
-    """The paradigm named, or the one that the given options mean; a usage error where they contradict."""
-    if name is None:
-        if S and G:
-            raise click.UsageError(
-                "--S and --G together: say which paradigm is meant with --paradigm spatial or channel"
-            )
-        if r and not (S or G):
-            raise click.UsageError("--r needs a paradigm: add --S (spatial), --G (channel) or --paradigm layer")
-        return Spatial if S else Channel if G else Static
-    paradigm = PARADIGMS[name]
-    fields = paradigm.model_fields
-    for option, value in (("S", S), ("G", G), ("r", r)):
-        if value and option not in fields:
-            raise click.UsageError(f"--{option} has no meaning for the {name} paradigm; leave it out")
-    if "S" in fields and not S:
-        raise click.UsageError("the spatial paradigm needs --S, the patch edge in pixels")
-    return paradigm
+def including(network: AnyNetwork, parts: tuple[str, ...]) -> AnyNetwork:
+    """A network with its stem or head, where asked for."""
+    if not parts:
+        return network
+    if not isinstance(network, Network):
+        raise click.UsageError(f"{network.name} always includes its embedding and classifier; leave --include out")
+    return network.including(*parts)
 
 
-def require_rate(paradigm: type[Paradigm], r: object) -> None:
-    """A usage error where a dynamic paradigm has no rate."""
-    if "r" in paradigm.model_fields and not r:
-        raise click.UsageError(f"the {paradigm.name} paradigm needs --r, the activation rate from 0 to 1")
+def names(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
+    """Callback of an option: names separated by commas."""
+    return tuple(text.split(",")) if text else ()
 
 
 def one(values: Sequence[Any] | None) -> Any:

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from latpred.cli import options, output
+from latpred.blocks import Bottleneck
+from latpred.catalogue import AnyNetwork, load_preset
+from latpred.cli import options, output, skipping
 from latpred.networks import Network
-from latpred.paradigms import PARADIGMS, Paradigm
+from latpred.paradigms import Paradigm
 from latpred.predict import predict as predict_latency
+from latpred.profile import HardwareProfile
 from latpred.report import Report
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from latpred.distribution import Distribution
+
+#: Samples drawn from a Beta distribution, and batches drawn from samples.
+DRAWS = 10_000
 
 
 @click.command()
 @options.device_option
 @options.target_options
-@click.option("--paradigm", type=click.Choice(list(PARADIGMS)), help="What is skipped; --S or --G alone implies it.")
-@click.option("--S", "S", callback=options.granularities, help="Patch edge [pixels]: 4, or 4-4-2-1 for one per stage.")
-@click.option("--G", "G", callback=options.granularities, help="Channels per group: 2, or 2-2-2-2 for one per stage.")
+@click.option("--preset", metavar="NAME", help="Published dynamic network, from `latpred networks list`.")
+@skipping.skipping_options()
 @click.option(
-    "--r", "r", callback=options.numbers, metavar="R[,R…]", help="Activation rate: one, per stage or per block."
+    "--rates", type=click.Path(path_type=Path), help="Rates per block, or per sample and block: .csv, .json, .npy."
 )
-@click.option("--batch", type=click.IntRange(min=1), help="Samples at once; default: the device's own.")
+@click.option("--beta", callback=options.numbers, metavar="MEAN,STD", help="Rates per sample from a Beta distribution.")
+@click.option("--masks", type=click.Path(path_type=Path), help="Pixel masks per stage (.npz): the rate at each S.")
+@click.option("--draws", type=click.IntRange(min=1), default=DRAWS, show_default=True, help="Samples or batches drawn.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the draws.")
+@options.batch_option
 @options.model_option
 @options.format_option
 def predict(
@@ -30,54 +45,139 @@ def predict(
     blocks: tuple[str, ...],
     networks: tuple[str, ...],
     image_size: tuple[int, int] | None,
-    paradigm: str | None,
-    S: tuple[Any, ...] | None,
-    G: tuple[Any, ...] | None,
-    r: tuple[float, ...] | None,
+    include: tuple[str, ...],
+    preset: str | None,
+    rates: Path | None,
+    beta: tuple[float, ...] | None,
+    masks: Path | None,
+    draws: int,
+    seed: int,
     batch: int | None,
     model: str,
     form: str,
+    **skipped: Any,
 ) -> None:
     """Predict the latency of a block or network, operator by operator.
 
     Beside it: the static form, the ratio rℓ of the two (below 1 is a speed-up), the saving on paper, and the rate r*
-    up to which skipping pays.
+    up to which skipping pays. With rates per sample, also the latency's distribution.
 
     \b
     latpred predict --device tx2 --block r50-stage1 --S 4 --r 0.6
     latpred predict --device v100 --network resnet50 --S 4-4-2-1 --r 0.5
     latpred predict --device v100 --device tx2 --block r50-stage1 --paradigm channel --G 2 --r 0.5 --format json
+    latpred predict --device v100 --block r50-stage1 --paradigm layer+channel --layer-r 0.7 --G 2 --channel-r 0.5
+    latpred predict --device tx2 --preset dynconv-resnet101 --r 0.5
+    latpred predict --device v100 --network resnet50 --S 4-4-2-1 --beta 0.5,0.2
     """
-    skipping = _paradigm(paradigm, S, G, r)
-    targets = options.load_targets(blocks, networks, image_size)
-    reports = [
-        (target, predict_latency(target, profile, skipping, batch=batch, model=model))
+    targets: list[Bottleneck | AnyNetwork]
+    if preset:
+        if blocks or networks:
+            raise click.UsageError("a preset has its own network; leave --block and --network out")
+        published, network = load_preset(preset, image_size)
+        targets = [options.including(network, include)]
+    else:
+        targets = options.load_targets(blocks, networks, image_size, include)
+    of_samples = _sample_rates(skipped, rates, beta, masks, targets, draws, seed)
+    paradigm = skipping.build(**skipped, preset=published.paradigm if preset else None)
+    results = [
+        (target, _answer(target, profile, paradigm, of_samples, batch=batch, model=model, draws=draws, seed=seed))
         for target in targets
         for profile in options.load_devices(devices)
     ]
+    _print(results, form)
+
+
+def _sample_rates(
+    skipped: dict[str, Any],
+    rates: Path | None,
+    beta: tuple[float, ...] | None,
+    masks: Path | None,
+    targets: list[Any],
+    draws: int,
+    seed: int,
+) -> NDArray[Any] | None:
+    """Fill in r from a file, a distribution or masks; the rates per sample where there are any."""
+    sources = {"--r": skipped["r"], "--rates": rates, "--beta": beta, "--masks": masks}
+    given = [name for name, value in sources.items() if value]
+    if len(given) > 1:
+        raise click.UsageError(f"{' and '.join(given)} both give the rates; keep one")
+    if not (rates or beta or masks):
+        return None
+    if len(targets) != 1 or not isinstance(targets[0], Network):
+        raise click.UsageError(f"{given[0]} needs one network of residual blocks: --network NAME")
+    network = targets[0]
+    if masks:
+        skipped["r"] = _mask_rates(masks, skipped["S"], network)
+        return None
+    of_samples = _read(rates) if rates else _draw(beta or (), network, draws, seed)
+    if of_samples.ndim == 1:
+        skipped["r"] = tuple(of_samples)
+        return None
+    skipped["r"] = tuple(of_samples.mean(axis=0))
+    return of_samples
+
+
+def _read(path: Path) -> NDArray[Any]:
+    from latpred.rates import read_rates
+
+    return read_rates(path)
+
+
+def _draw(beta: tuple[float, ...], network: Network, draws: int, seed: int) -> NDArray[Any]:
+    import numpy as np
+
+    from latpred.rates import beta_rates
+
+    if len(beta) != 2:
+        raise click.UsageError("--beta takes a mean and a standard deviation, e.g. 0.5,0.2")
+    return beta_rates(*beta, draws, len(network.blocks), np.random.default_rng(seed))
+
+
+def _mask_rates(path: Path, S: Any, network: Network) -> tuple[float, ...]:
+    from latpred.masks import rates_from_masks
+
+    if not S:
+        raise click.UsageError("--masks needs --S, the patch edge at which to count")
+    edges = options.one(S)
+    counted = rates_from_masks(path, S=(edges,) if isinstance(edges, int) else edges)
+    counted.check(network)
+    return counted.for_granularity(edges)
+
+
+def _answer(
+    target: Bottleneck | AnyNetwork,
+    profile: HardwareProfile,
+    paradigm: Paradigm,
+    of_samples: NDArray[Any] | None,
+    *,
+    draws: int,
+    seed: int,
+    **settings: Any,
+) -> tuple[Report, Distribution | None]:
+    report = predict_latency(target, profile, paradigm, **settings)
+    if of_samples is None or not isinstance(target, Network):
+        return report, None
+    from latpred.distribution import predict_samples
+
+    return report, predict_samples(target, profile, paradigm, of_samples, draws=draws, seed=seed, **settings)
+
+
+def _print(results: list[tuple[Any, tuple[Report, Distribution | None]]], form: str) -> None:
     if form == "json":
-        results = [report.to_dict() for _, report in reports]
-        output.print_json(results[0] if len(results) == 1 else results)
+        found = [
+            report.to_dict() | ({"distribution": spread.to_dict()} if spread else {}) for _, (report, spread) in results
+        ]
+        output.print_json(found[0] if len(found) == 1 else found)
     elif form == "csv":
-        output.print_csv(row for _, report in reports for row in _csv_rows(report))
+        output.print_csv(row for _, (report, _) in results for row in _csv_rows(report))
     else:
         from latpred import table
 
-        for target, report in reports:
+        for target, (report, spread) in results:
             rows = table.stage_table(report, target) if isinstance(target, Network) else table.operator_table(report)
-            output.print_rich(rows, table.verdict(report), "")
-
-
-def _paradigm(name: str | None, S: Any, G: Any, r: Any) -> Paradigm:
-    kind = options.infer_paradigm(name, S, G, r)
-    options.require_rate(kind, r)
-    for option, settings in (("S", S), ("G", G)):
-        if settings and len(settings) > 1:
-            raise click.UsageError(
-                f"--{option} takes one setting; write 4-4-2-1 for one per stage, or use `latpred sweep`"
-            )
-    given = {"S": options.one(S), "G": options.one(G), "r": options.one(r)}
-    return kind(**{field: value for field, value in given.items() if value is not None})
+            lines = [table.verdict(report), *([table.distribution_text(spread)] if spread else [])]
+            output.print_rich(rows, *lines, "")
 
 
 def _csv_rows(report: Report) -> list[dict[str, Any]]:

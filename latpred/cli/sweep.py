@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
-from latpred.cli import options, output
+from latpred.cli import options, output, skipping
 from latpred.files import check_writable, whole_file
-from latpred.paradigms import PARADIGMS, Static
-from latpred.sweep import grid
+from latpred.networks import Network
+from latpred.paradigms import Paradigm, Spatial
 from latpred.sweep import sweep as sweep_latency
 
 if TYPE_CHECKING:
@@ -24,18 +25,8 @@ DATA_SUFFIXES = (".csv", ".json")
 @click.command()
 @options.device_option
 @options.target_options
-@click.option(
-    "--paradigm", type=click.Choice([name for name in PARADIGMS if name != "static"]), help="What is skipped."
-)
-@click.option("--S", "S", callback=options.granularities, help="Patch edges [pixels], e.g. 1,2,4,8 or 4-4-2-1,8-4-7-1.")
-@click.option("--G", "G", callback=options.granularities, help="Channels per group, e.g. 1,2,4,8.")
-@click.option(
-    "--r",
-    "r",
-    callback=options.ranges,
-    metavar="R,…|START:STOP:STEP",
-    help="Activation rates, e.g. 0.1:1.0:0.05.",
-)
+@skipping.skipping_options(ranges=True)
+@click.option("--masks", type=click.Path(path_type=Path), help="Pixel masks per stage (.npz): the rate at each S.")
 @click.option("--batch", callback=options.ranges, metavar="N,…", help="Batches; default: the device's own.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the sweep: .png, .svg, .pdf, …")
 @click.option("--x", "axis", type=click.Choice(["r", "granularity", "batch"]), help="What the plot runs over.")
@@ -47,10 +38,13 @@ def sweep(
     blocks: tuple[str, ...],
     networks: tuple[str, ...],
     image_size: tuple[int, int] | None,
+    include: tuple[str, ...],
     paradigm: str | None,
     S: tuple[Any, ...] | None,
     G: tuple[Any, ...] | None,
     r: tuple[float, ...] | None,
+    unfuse: tuple[str, ...],
+    masks: Path | None,
     batch: tuple[float, ...] | None,
     plot: Path | None,
     axis: str | None,
@@ -69,12 +63,8 @@ def sweep(
         --batch 1,2,4,8,16,32,64,128 --plot batch.svg
     """
     _check_files(plot, output_file)
-    kind = options.infer_paradigm(paradigm, S, G, r)
-    options.require_rate(kind, r)
-    if kind is Static:
-        raise click.UsageError("the sweep is empty: give --S or --G with --r, or --paradigm layer with --r")
-    settings = grid(kind, granularity=S or G or (1,), r=r or ())
-    targets, profiles = options.load_targets(blocks, networks, image_size), options.load_devices(devices)
+    targets, profiles = options.load_targets(blocks, networks, image_size, include), options.load_devices(devices)
+    settings = _masked(masks, S, r, targets) if masks else _grid(paradigm, S, G, r, unfuse)
     batches = [_whole(size) for size in batch] if batch else [None]
     with _progress_bar() as progress:
         frame = sweep_latency(targets, profiles, settings, batches=batches, model=model, progress=progress)
@@ -87,6 +77,33 @@ def sweep(
         click.echo(f"wrote {plot}", err=True)
     if not (plot or output_file) or form != "table":
         _print(frame, form)
+
+
+def _grid(paradigm: str | None, S: Any, G: Any, r: Any, unfuse: tuple[str, ...]) -> list[Paradigm]:
+    """Every combination of the settings given."""
+    names = skipping.kinds(paradigm, S, G, r, {})
+    if not names or not r:
+        raise click.UsageError("the sweep is empty: give --S or --G with --r, or --paradigm layer with --r")
+    return [
+        skipping.build(paradigm=paradigm, S=edge and (edge,), G=group and (group,), r=(rate,), unfuse=unfuse)
+        for edge in S or (None,)
+        for group in G or (None,)
+        for rate in r
+    ]
+
+
+def _masked(path: Path, S: Any, r: Any, targets: list[Any]) -> list[Paradigm]:
+    """Every S at the rates that masks have there."""
+    from latpred.masks import rates_from_masks
+
+    if not S or r:
+        raise click.UsageError("--masks gives the rates: add --S and leave --r out")
+    if not all(isinstance(target, Network) for target in targets):
+        raise click.UsageError("--masks needs networks of residual blocks: --network NAME")
+    counted = rates_from_masks(path, S=[edge for setting in S for edge in np.atleast_1d(setting)])
+    for target in targets:
+        counted.check(target)
+    return [Spatial(S=setting, r=counted.for_granularity(setting)) for setting in S]
 
 
 def _check_files(plot: Path | None, output_file: Path | None) -> None:

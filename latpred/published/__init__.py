@@ -11,8 +11,9 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from latpred import operators as op
+from latpred import token_operators as tok
 from latpred.cost import Cost, unsupported
-from latpred.published import convolutions, maps
+from latpred.published import convolutions, maps, tokens
 from latpred.published.machine import Machine
 
 COSTS: dict[type[op.Operator], Callable[..., Cost]] = {
@@ -29,6 +30,13 @@ COSTS: dict[type[op.Operator], Callable[..., Cost]] = {
     op.PatchGlobalPool: maps.patch_global_pool,
     op.ChannelScale: maps.channel_scale,
     op.FullyConnected: maps.fully_connected,
+    tok.Linear: tokens.linear,
+    tok.MatrixProduct: tokens.matrix_product,
+    tok.ElementWise: tokens.element_wise,
+    tok.Softmax: tokens.softmax,
+    tok.LayerNorm: tokens.layer_norm,
+    tok.TokenAdd: tokens.token_add,
+    tok.Unfold: tokens.unfold,
 }
 
 

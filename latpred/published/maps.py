@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import numpy as np
+
 from latpred import operators as op
 from latpred.cost import Cost
 from latpred.density import mean_active_patches
@@ -23,15 +25,15 @@ def add(o: op.Add, M: Machine, N: int) -> Cost:
 
 
 def channel_scale(o: op.ChannelScale, M: Machine, N: int) -> Cost:
-    """Channel-wise multiplication: MODEL §5."""
-    dram = 2 * o.size + o.channels
+    """Channel-wise multiplication: MODEL §5; of a share of the channels, that share of it."""
+    dram, rho = 2 * o.size + o.channels, np.asarray(o.rate)
 
     def terms(c_t: Numbers, h_t: Numbers, w_t: Numbers) -> tuple[Numbers, Numbers]:
         n = _map_tiles(o, c_t, h_t, w_t)
         tile = c_t * h_t * w_t
         l2 = n * (2 * tile + c_t)
         memory = N * (dram / M.beta + l2 / (M.beta2 * M.coalescing(w_t, o.width - w_t)))
-        return M.lane_seconds(tile, tile) * M.waves(n) * N, memory
+        return M.lane_seconds(tile, tile) * M.waves(n) * N * rho, memory * rho
 
     return M.cheapest_cost(_map_axes(o), terms)
 

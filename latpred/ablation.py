@@ -1,0 +1,77 @@
+"""What each fusion of a spatial block gains: masker with conv1, gather with conv2, scatter with the addition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+from latpred.paradigms import FUSIONS, Spatial
+from latpred.predict import Target, predict
+from latpred.profile import HardwareProfile
+from latpred.report import Report
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One combination of fusions; latencies are for the whole batch [s].
+
+    `gain` is the latency saved by these fusions over none of them, as a share of the latter; `memory_s` is the time of
+    data movement, `launch_s` of kernels.
+    """
+
+    target: str
+    device: str
+    batch: int
+    fused: tuple[str, ...]
+    latency_s: float
+    memory_s: float
+    launch_s: float
+    bytes: float
+    ratio: float
+    gain: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, the fusions as text."""
+        return {**asdict(self), "fused": "+".join(self.fused) or "none"}
+
+
+def ablate_fusion(
+    target: Target,
+    profile: HardwareProfile,
+    S: int | Sequence[int],
+    r: float | Sequence[float],
+    *,
+    batch: int | None = None,
+    model: str = "published",
+) -> list[Ablation]:
+    """The eight combinations of masker, gather and scatter fused or not, from none to all.
+
+    Raises
+    ------
+    InputError
+        As `latpred.predict` with `latpred.Spatial`.
+    """
+    combined = [fused for size in range(len(FUSIONS) + 1) for fused in combinations(FUSIONS, size)]
+    reports = []
+    for fused in combined:
+        unfuse = tuple(name for name in FUSIONS if name not in fused)
+        paradigm = Spatial(S=S, r=r, unfuse=unfuse)
+        reports.append(predict(target, profile, paradigm, batch=batch, model=model))
+    return [_row(fused, report, reports[0].latency_s) for fused, report in zip(combined, reports, strict=True)]
+
+
+def _row(fused: tuple[str, ...], report: Report, unfused_s: float) -> Ablation:
+    return Ablation(
+        target=report.target,
+        device=report.device,
+        batch=report.batch,
+        fused=fused,
+        latency_s=report.latency_s,
+        memory_s=sum(row.memory_s for row in report.operators),
+        launch_s=sum(row.launch_s for row in report.operators),
+        bytes=sum(row.bytes for row in report.operators),
+        ratio=report.ratio,
+        gain=1 - report.latency_s / unfused_s,
+    )

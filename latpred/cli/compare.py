@@ -1,0 +1,82 @@
+"""`latpred compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from latpred.catalogue import load_network, load_preset
+from latpred.cli import options, output
+from latpred.compare import candidates, curves
+from latpred.compare import compare as compare_paradigms
+from latpred.files import check_writable
+from latpred.paradigms import Paradigm
+
+#: Rates at which the plot's lines are drawn.
+_PLOT_RATES = [step / 40 for step in range(1, 41)]
+
+
+@click.command()
+@options.device_option
+@options.network_option
+@options.image_size_option
+@click.option(
+    "--target-macs", type=float, default=0.5, show_default=True, help="MACs over those of the static network."
+)
+@click.option(
+    "--preset", "presets", multiple=True, metavar="NAME", help="Compare these only; default: all on the network."
+)
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw latency over MACs: .png, .svg, .pdf, …")
+@options.batch_option
+@options.model_option
+@options.format_option
+def compare(
+    devices: tuple[str, ...],
+    networks: tuple[str, ...],
+    image_size: tuple[int, int] | None,
+    target_macs: float,
+    presets: tuple[str, ...],
+    plot: Path | None,
+    batch: int | None,
+    model: str,
+    form: str,
+) -> None:
+    """Compare paradigms and published dynamic networks at equal MACs: equal FLOPs, different milliseconds.
+
+    Each is given the rate at which its multiply-adds are the target's share of the static network's.
+
+    \b
+    latpred compare --network resnet101 --device v100 --target-macs 0.5
+    latpred compare --network resnet101 --device tx2 --target-macs 0.5 --plot compare.png --format csv
+    """
+    if plot:
+        from latpred.plot import supported_suffixes
+
+        options.check_suffix(plot, supported_suffixes(), "a plot")
+        check_writable(plot)
+    rows, panels = [], {}
+    for name in networks:
+        network = load_network(name, image_size)
+        for profile in options.load_devices(devices):
+            chosen: dict[str, Paradigm] = {preset: load_preset(preset)[0].paradigm for preset in presets}
+            chosen = chosen or candidates(network, profile, batch=batch, model=model)
+            found = compare_paradigms(network, profile, target_macs, chosen, batch=batch, model=model)
+            rows.append((f"{network.name} on {profile.name}", found))
+            if plot:
+                lines = curves(network, profile, chosen, _PLOT_RATES, batch=batch, model=model)
+                panels[f"{network.name} on {profile.name}, batch {found[0].batch}"] = lines
+    if plot:
+        from latpred.plot import draw_comparison, save
+
+        save(draw_comparison(panels, target_macs), plot)
+        click.echo(f"wrote {plot}", err=True)
+    if form == "json":
+        output.print_json([row.to_dict() for _, found in rows for row in found])
+    elif form == "csv":
+        output.print_csv(row.to_dict() for _, found in rows for row in found)
+    else:
+        from latpred import table
+
+        for target, found in rows:
+            output.print_rich(table.comparison_table(target, found), table.CAVEATS[model], "")

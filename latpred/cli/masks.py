@@ -1,0 +1,40 @@
+"""`latpred rates-from-masks`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from latpred.cli import options, output
+from latpred.masks import rates_from_masks as count
+
+
+@click.command("rates-from-masks")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--S", "S", callback=options.granularities, help="Further patch edges [pixels], e.g. 3,5.")
+@options.format_option
+def rates_from_masks(file: Path, S: tuple[Any, ...] | None, form: str) -> None:
+    """Count which share of patches holds an active pixel, for every patch edge S.
+
+    FILE is a .npz of one boolean array (samples, height, width) per stage, in the order of their names. Counted are all
+    divisors of a map and all powers of two. `predict`, `sweep` and `recommend-granularity` take the file with --masks.
+
+    \b
+    latpred rates-from-masks masks.npz
+    """
+    found = count(file, S=[edge for edge in S or () if isinstance(edge, int)])
+    rows = [
+        {"stage": number, "height": height, "width": width, "S": S, "r": rate}
+        for number, ((height, width), rates) in enumerate(zip(found.maps, found.rates, strict=True), start=1)
+        for S, rate in rates.items()
+    ]
+    if form == "json":
+        output.print_json(found.to_dict())
+    elif form == "csv":
+        output.print_csv(rows)
+    else:
+        from latpred.catalogue_table import mask_table
+
+        output.print_rich(mask_table(found))

@@ -1,0 +1,147 @@
+"""Options that say what is skipped, and the paradigm they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from latpred.cli import options
+from latpred.paradigms import FUSIONS, SINGLE, Joint, Layer, Paradigm, Static
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Rates of single parts, for joint paradigms; a layer's may differ for a transformer's halves.
+_PART_RATES = ("spatial", "channel", "layer", "attention", "mlp", "token", "head")
+
+
+def skipping_options(*, ranges: bool = False) -> Callable[[F], F]:
+    """--paradigm, --S, --G, --r, the rates of parts, and --unfuse; with `ranges`, --r takes several rates."""
+    r_metavar, r_callback = ("R[,R…]", options.numbers) if not ranges else ("R,…|START:STOP:STEP", options.ranges)
+    r_help = "Activation rate: one, per stage or per block." if not ranges else "Activation rates, e.g. 0.1:1.0:0.05."
+    paradigm_help = f"What is skipped: {', '.join(SINGLE)}; --S or --G alone implies it."
+    S_help = "Patch edge [pixels]: 4, or 4-4-2-1 for one per stage."
+    G_help = "Channels per group: 2, or 2-2-2-2 for one per stage."
+    decorators = [
+        click.option("--paradigm", metavar="NAME[+NAME…]", help=paradigm_help),
+        click.option("--S", "S", callback=options.granularities, metavar="S", help=S_help),
+        click.option("--G", "G", callback=options.granularities, metavar="G", help=G_help),
+        click.option("--r", "r", callback=r_callback, metavar=r_metavar, help=r_help),
+        click.option("--unfuse", callback=_fusions, metavar="NAME,…", help=f"Separate kernels: {', '.join(FUSIONS)}."),
+    ]
+    for part in () if ranges else _PART_RATES:
+        part_help = f"Rate of the {part} part alone."
+        decorators.append(click.option(f"--{part}-r", callback=options.numbers, metavar="R", help=part_help))
+
+    def decorate(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def _fusions(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
+    names = tuple(text.split(",")) if text else ()
+    unknown = [name for name in names if name not in FUSIONS]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r} is no fusion; choose from {', '.join(FUSIONS)}")
+    return names
+
+
+def kinds(paradigm: str | None, S: Any, G: Any, r: Any, part_rates: dict[str, Any]) -> list[str]:
+    """Names of the parts that are meant: those named, or those that the options imply."""
+    if paradigm == Static.name:
+        return []
+    if paradigm is not None:
+        names = paradigm.split("+")
+        unknown = [name for name in names if name not in SINGLE]
+        if unknown:
+            raise click.UsageError(
+                f"unknown paradigm {unknown[0]!r}; choose {', '.join(SINGLE)}, static, or join some with +"
+            )
+        return names
+    if S and G:
+        raise click.UsageError(
+            "--S and --G together: say which is meant, --paradigm spatial, channel or spatial+channel"
+        )
+    names = ["spatial"] if S else ["channel"] if G else []
+    names += [
+        name for name in ("spatial", "channel", "token", "head") if f"{name}_r" in part_rates and name not in names
+    ]
+    if any(f"{name}_r" in part_rates for name in ("layer", "attention", "mlp")):
+        names.append("layer")
+    if r and not names:
+        raise click.UsageError("--r needs a paradigm: add --S (spatial), --G (channel) or --paradigm layer")
+    return names
+
+
+def build(
+    *,
+    paradigm: str | None,
+    S: Any,
+    G: Any,
+    r: Any,
+    unfuse: tuple[str, ...] = (),
+    preset: Paradigm | None = None,
+    **part_rates: Any,
+) -> Paradigm:
+    """The paradigm that the options of one command describe; usage errors where they contradict or lack something.
+
+    A `preset` has its parts and their settings; the options give it rates only.
+    """
+    rates = {name: value for name, value in part_rates.items() if value is not None}
+    if preset is not None:
+        if paradigm or S or G or unfuse:
+            raise click.UsageError("a preset has its own paradigm, S and G; give it --r only")
+        parts = [_at(part, part.name, r, rates) for part in preset.parts]
+        return parts[0] if len(parts) == 1 else Joint(*parts)
+    names = kinds(paradigm, S, G, r, rates)
+    _check_used(names, S=S, G=G, r=r, unfuse=unfuse, rates=rates)
+    built = []
+    for name in names:
+        fields: dict[str, Any] = {"r": _rate(name, r, rates)}
+        if name == "spatial":
+            if not S:
+                raise click.UsageError("the spatial paradigm needs --S, the patch edge in pixels")
+            fields |= {"S": options.one(S), "unfuse": unfuse}
+        if name == "channel" and G:
+            fields["G"] = options.one(G)
+        if name == "layer" and ("attention_r" in rates or "mlp_r" in rates):
+            fields = {half: options.one(rates[half]) for half in ("attention_r", "mlp_r") if half in rates}
+        built.append(SINGLE[name](**fields))
+    return Static() if not built else built[0] if len(built) == 1 else Joint(*built)
+
+
+def _at(part: Paradigm, name: str, r: Any, rates: dict[str, Any]) -> Paradigm:
+    """A preset's part at its rate, checked as any other."""
+    if isinstance(part, Layer) and ("attention_r" in rates or "mlp_r" in rates):
+        halves = {half: options.one(rates.get(half)) for half in ("attention_r", "mlp_r")}
+        return Layer(**halves, masker=part.masker, hidden=part.hidden)
+    settings = {field: value for field, value in part if field not in ("r", "attention_r", "mlp_r")}
+    settings["r"] = _rate(name, r, rates)
+    return type(part)(**settings)
+
+
+def _rate(name: str, r: Any, rates: dict[str, Any]) -> Any:
+    value = rates.get(f"{name}_r", r)
+    halves = name == "layer" and ("attention_r" in rates or "mlp_r" in rates)
+    if not value and not halves:
+        raise click.UsageError(f"the {name} paradigm needs --r, the activation rate from 0 to 1")
+    return options.one(value)
+
+
+def _check_used(names: list[str], *, S: Any, G: Any, r: Any, unfuse: Any, rates: dict[str, Any]) -> None:
+    """No option is accepted and ignored."""
+    what = "+".join(names) or "static"
+    needed = {"S": (S, "spatial"), "G": (G, "channel"), "unfuse": (unfuse, "spatial")}
+    for option, (value, part) in needed.items():
+        if value and part not in names:
+            raise click.UsageError(f"--{option} has no meaning for the {what} paradigm; leave it out")
+    for name in rates:
+        part = name.removesuffix("_r")
+        if ("layer" if part in ("attention", "mlp") else part) not in names:
+            raise click.UsageError(f"--{part}-r has no meaning for the {what} paradigm; leave it out")
+    if r and not names:
+        raise click.UsageError(f"--r has no meaning for the {what} paradigm; leave it out")

@@ -1,0 +1,158 @@
+"""Paradigms side by side at equal multiply-adds: the same saving on paper, different milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from latpred.catalogue import AnyNetwork, list_presets, load_preset
+from latpred.cost import CostFunction, cost_model
+from latpred.errors import InputError
+from latpred.networks import Network
+from latpred.paradigms import Channel, Head, Layer, Paradigm, Spatial, Token
+from latpred.predict import bracket_points, break_even_rate, checked_batch, curve, lowest_rate
+from latpred.profile import HardwareProfile
+from latpred.recommend import recommend_granularity
+
+#: The spatial candidate of a comparison has the granularity that is recommended at this rate.
+RECOMMENDED_AT = 0.6
+#: Channels per group of the channel candidate, the papers' choice.
+CHANNELS_PER_GROUP = 2
+_RATE_WIDTH = 1e-7
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A paradigm at the rate where its multiply-adds are the target's share of the static ones.
+
+    `r` and what follows from it are None where no rate reaches the target; latencies are for the whole batch [s].
+    """
+
+    network: str
+    name: str
+    paradigm: str
+    device: str
+    batch: int
+    target_macs: float
+    r: float | None
+    macs_ratio: float | None
+    latency_s: float | None
+    static_latency_s: float
+    ratio: float | None
+    break_even_rate: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields."""
+        return asdict(self)
+
+
+def candidates(network: AnyNetwork, profile: HardwareProfile, *, batch: int | None, model: str) -> dict[str, Paradigm]:
+    """What there is to compare for a network: its paradigms and the published methods on it, equal ones together."""
+    if isinstance(network, Network):
+        best = recommend_granularity(network, profile, RECOMMENDED_AT, batch=batch, model=model)
+        G = [CHANNELS_PER_GROUP] * len(network.stages)
+        known: list[Paradigm] = [Spatial(S=best.S, r=1.0), Channel(G=G, r=1.0), Layer(r=1.0)]
+    else:
+        known = [Token(r=1.0), Head(r=1.0), Layer(r=1.0)]
+    names = {paradigm: [paradigm.name] for paradigm in known}
+    for preset, backbone in map(load_preset, list_presets()):
+        if backbone.name == network.name:
+            names.setdefault(preset.paradigm, []).append(preset.method)
+    return {", ".join(same): paradigm for paradigm, same in names.items()}
+
+
+def compare(
+    network: AnyNetwork,
+    profile: HardwareProfile,
+    target_macs: float,
+    paradigms: dict[str, Paradigm] | None = None,
+    *,
+    batch: int | None = None,
+    model: str = "published",
+) -> list[Comparison]:
+    """Every paradigm at the rate, common to its parts and blocks, where MACs over static MACs reach `target_macs`.
+
+    Parameters
+    ----------
+    target_macs
+        Multiply-adds over those of the static network, in (0, 1].
+    paradigms
+        By name; None takes `candidates`.
+
+    Raises
+    ------
+    InputError
+        A target outside (0, 1], or any error of `latpred.predict`.
+    """
+    if not 0 < target_macs <= 1:
+        raise InputError(f"target-macs must be greater than 0 and at most 1, got {target_macs:g}")
+    cost, batch = cost_model(model, profile), checked_batch(batch, profile)
+    if paradigms is None:
+        paradigms = candidates(network, profile, batch=batch, model=model)
+    rows = []
+    for name, paradigm in paradigms.items():
+        r = rate_for_macs(network, paradigm, target_macs, cost, batch)
+        found = curve(network, cost, paradigm, np.array([1.0 if r is None else r]), batch)
+        latency = None if r is None else float(found.latency_s[0])
+        rows.append(
+            Comparison(
+                network=network.name,
+                name=name,
+                paradigm=paradigm.text(rates=False),
+                device=profile.name,
+                batch=batch,
+                target_macs=target_macs,
+                r=r,
+                macs_ratio=None if r is None else float(found.macs[0]) / found.static_macs,
+                latency_s=latency,
+                static_latency_s=found.static_latency_s,
+                ratio=None if latency is None else latency / found.static_latency_s,
+                break_even_rate=break_even_rate(network, profile, paradigm, batch=batch, model=model),
+            )
+        )
+    return rows
+
+
+def rate_for_macs(
+    network: AnyNetwork, paradigm: Paradigm, target_macs: float, cost: CostFunction, batch: int
+) -> float | None:
+    """The highest rate whose MACs are at most the target's share; None if even the lowest rate has more.
+
+    MACs never fall with the rate, so a bracket of several points is narrowed; patches and heads come in whole numbers,
+    so the target may not be met exactly.
+    """
+    low, high = lowest_rate(network, paradigm), 1.0
+    while high - low > _RATE_WIDTH:
+        rates = np.linspace(low, high, bracket_points(network))
+        found = curve(network, cost, paradigm, rates, batch)
+        fits = found.macs <= target_macs * found.static_macs
+        if fits[-1]:
+            return high
+        if not fits[0]:
+            return None
+        last = int(np.flatnonzero(fits)[-1])
+        low, high = float(rates[last]), float(rates[last + 1])
+    return low
+
+
+def curves(
+    network: AnyNetwork,
+    profile: HardwareProfile,
+    paradigms: dict[str, Paradigm],
+    rates: Iterable[float],
+    *,
+    batch: int | None = None,
+    model: str = "published",
+) -> dict[str, tuple[list[float], list[float]]]:
+    """MACs over static MACs, and latency per image [s], of each paradigm over rates: what the plot shows."""
+    cost, batch = cost_model(model, profile), checked_batch(batch, profile)
+    lines = {}
+    for name, paradigm in paradigms.items():
+        lowest = lowest_rate(network, paradigm)
+        asked = np.array([rate for rate in rates if rate >= lowest])
+        found = curve(network, cost, paradigm, asked, batch)
+        lines[name] = ((found.macs / found.static_macs).tolist(), (found.latency_s / batch).tolist())
+    return lines

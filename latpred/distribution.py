@@ -1,0 +1,143 @@
+"""Latency over samples that differ: quantiles, batches of mixed samples, and the error of using the mean rate."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latpred.cost import CostFunction, cost_model
+from latpred.density import active_patches, patch_count
+from latpred.errors import InputError
+from latpred.networks import Network, PlacedBlock
+from latpred.paradigms import Joint, Paradigm, Spatial
+from latpred.predict import STATIC, checked_batch, curve, lower
+from latpred.profile import HardwareProfile
+from latpred.rates import checked_rates
+
+#: Rates that are not counts of patches are rounded to this fraction, so that equal ones are predicted once.
+_RATE_STEP = 1 / 1024
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Latency of a batch [s] over `draws` of it; at batch 1 each sample is drawn once.
+
+    `at_mean_rate_s` is ℓ(mean r), what a prediction from the mean rates alone says; `mean_s` is mean ℓ(r).
+    """
+
+    batch: int
+    samples: int
+    draws: int
+    seed: int | None
+    mean_s: float
+    median_s: float
+    p95_s: float
+    p99_s: float
+    worst_s: float
+    at_mean_rate_s: float
+    static_latency_s: float
+
+    @property
+    def gap(self) -> float:
+        """ℓ(mean r) over mean ℓ(r), minus 1: the error of predicting from mean rates."""
+        return self.at_mean_rate_s / self.mean_s - 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields and `gap`."""
+        return {**asdict(self), "gap": self.gap}
+
+
+def predict_samples(
+    network: Network,
+    profile: HardwareProfile,
+    paradigm: Paradigm,
+    rates: NDArray[np.float64],
+    *,
+    batch: int | None = None,
+    model: str = "published",
+    draws: int = 10_000,
+    seed: int = 0,
+) -> Distribution:
+    """Latency over samples with their own rates.
+
+    A batch of several samples computes what each asks for: its cost in a block is that of the samples' mean rate.
+    Spatial rates are counted in whole patches; others are rounded to 1/1024.
+
+    Parameters
+    ----------
+    rates
+        Shape (samples, blocks), or (samples, stages).
+    draws, seed
+        Batches drawn with replacement when the batch is larger than 1, and the generator's seed.
+
+    Raises
+    ------
+    InputError
+        Several paradigms at once, rates of another width, fewer than one draw.
+    DataError
+        Rates outside [0, 1] or NaN.
+    """
+    if isinstance(paradigm, Joint) or paradigm == STATIC:
+        raise InputError(f"rates per sample are those of one paradigm, not of {paradigm.label}")
+    if draws < 1:
+        raise InputError(f"draws must be at least 1, got {draws}")
+    cost, batch = cost_model(model, profile), checked_batch(batch, profile)
+    per_block = _per_block(checked_rates(np.atleast_2d(rates), "rates"), network)
+    samples = len(per_block)
+    mean_rate = per_block.mean(axis=0, keepdims=True)
+    if batch > 1:
+        generator = np.random.default_rng(seed)
+        drawn = np.stack([per_block[generator.integers(samples, size=batch)].mean(axis=0) for _ in range(draws)])
+    else:
+        drawn = per_block
+    latencies = _latencies(network, paradigm, drawn, cost, batch)
+    median, p95, p99 = (float(value) for value in np.percentile(latencies, (50, 95, 99)))
+    return Distribution(
+        batch=batch,
+        samples=samples,
+        draws=len(drawn),
+        seed=seed if batch > 1 else None,
+        mean_s=float(latencies.mean()),
+        median_s=median,
+        p95_s=p95,
+        p99_s=p99,
+        worst_s=float(latencies.max()),
+        at_mean_rate_s=float(_latencies(network, paradigm, mean_rate, cost, batch)[0]),
+        static_latency_s=sum(float(cost(step.operator, batch).latency_s) for step in lower(network, STATIC).steps),
+    )
+
+
+def _per_block(rates: NDArray[np.float64], network: Network) -> NDArray[np.float64]:
+    """One column per block; columns of stages are repeated."""
+    stages, blocks = len(network.stages), len(network.blocks)
+    if rates.shape[1] == blocks:
+        return rates
+    if rates.shape[1] == stages:
+        return np.repeat(rates, [stage.blocks for stage in network.stages], axis=1)
+    raise InputError(
+        f"rates have {rates.shape[1]} columns; {network.name} needs {blocks} (one per block) or {stages} (per stage)"
+    )
+
+
+def _latencies(
+    network: Network, paradigm: Paradigm, rates: NDArray[np.float64], cost: CostFunction, batch: int
+) -> NDArray[np.float64]:
+    """One latency per row of `rates`; equal blocks at equal rates are predicted once."""
+    outside = (step for step in lower(network, paradigm.at_rates(1.0)).steps if step.block is None)
+    total = np.full(len(rates), sum((float(cost(step.operator, batch).latency_s) for step in outside), 0.0))
+    counts = [stage.blocks for stage in network.stages]
+    for placed in network.blocks:
+        setting = paradigm.at_rates(1.0).for_block(placed.stage, placed.number, counts)
+        asked, place = np.unique(_rounded(rates[:, placed.number], setting, placed), return_inverse=True)
+        total += curve(placed.block, cost, setting, asked, batch).latency_s[place]
+    return total
+
+
+def _rounded(rates: NDArray[np.float64], paradigm: Paradigm, placed: PlacedBlock) -> NDArray[np.float64]:
+    if isinstance(paradigm, Spatial) and isinstance(paradigm.S, int):
+        patches = patch_count(placed.block.out_height, placed.block.out_width, paradigm.S)
+        return active_patches(rates, patches) / patches
+    return np.round(rates / _RATE_STEP) * _RATE_STEP

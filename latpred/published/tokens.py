@@ -1,0 +1,61 @@
+"""Operators of transformers: the batch N is part of the shape, and the device runs with a batch of one (MODEL §7)."""
+
+from __future__ import annotations
+
+from math import isqrt
+
+from latpred import operators as op
+from latpred import token_operators as tok
+from latpred.cost import Cost
+from latpred.published.convolutions import convolution
+from latpred.published.machine import Machine
+from latpred.published.maps import add as map_add
+from latpred.published.maps import global_pool
+
+
+def linear(o: tok.Linear, M: Machine, N: int) -> Cost:
+    """A linear layer is a matrix product with the batch's tokens as rows."""
+    return _product(N * o.tokens, o.kept_in, o.kept_out, M)
+
+
+def matrix_product(o: tok.MatrixProduct, M: Machine, N: int) -> Cost:
+    """A batched product reads one shared operand (oddity 8)."""
+    return _product(N * o.groups * o.rows, o.inner, o.columns, M)
+
+
+def _product(R: int, K: int, L: int, M: Machine) -> Cost:
+    """A dense 1×1 convolution on h × w ≈ R pixels, h = round(√R), w = round(R/h), half to even (oddity 9)."""
+    h = round(R**0.5)
+    return convolution(op.Convolution(c_in=K, c_out=L, height=h, width=round(R / h)), M, 1)
+
+
+def element_wise(o: tok.ElementWise, M: Machine, N: int) -> Cost:
+    """An addition with the channels as channels, the rows as width, and all before them as height."""
+    return map_add(op.Add(channels=o.channels, height=N * o.groups, width=o.rows), M, 1)
+
+
+def token_add(o: tok.TokenAdd, M: Machine, N: int) -> Cost:
+    """An addition with the batch as channels, tokens as height, channels as width."""
+    return map_add(op.Add(channels=N * o.groups, height=o.rows, width=o.channels), M, 1)
+
+
+def _reduce(o: tok.Softmax | tok.LayerNorm, M: Machine, N: int) -> Cost:
+    """Over the last dimension n: the global pool of SE with h = w = ⌈√n⌉ and one channel per row."""
+    edge = isqrt(o.channels - 1) + 1
+    return global_pool(op.GlobalPool(channels=N * o.groups * o.rows, height=edge, width=edge), M, 1)
+
+
+def _in_one_kernel(o: tok.Softmax | tok.LayerNorm, M: Machine, N: int) -> Cost:
+    """Two reductions and two element-wise passes with a single t₀."""
+    passes = element_wise(tok.ElementWise(groups=o.groups, rows=o.rows, channels=o.channels), M, N)
+    reduce = _reduce(o, M, N)
+    total = reduce.then(passes).then(reduce).then(passes)
+    return total._replace(launch_s=M.t0, latency_s=total.latency_s - 3 * M.t0)
+
+
+softmax = layer_norm = _in_one_kernel
+
+
+def unfold(o: tok.Unfold, M: Machine, N: int) -> Cost:
+    """memory = (in + out)/β + 2·out/β₂, no compute."""
+    return M.cost(0.0, N * ((o.elements_in + o.elements_out) / M.beta + 2 * o.elements_out / M.beta2))

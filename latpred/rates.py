@@ -1,0 +1,93 @@
+"""Activation rates as they are: per block from a file, per sample from an array or a Beta distribution."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latpred.errors import DataError, InputError
+
+
+def read_rates(path: Path) -> NDArray[np.float64]:
+    """Rates in a file: one per stage or block, shape (blocks,), or one per sample and block, shape (samples, blocks).
+
+    `.npy` holds an array, `.json` a list (or a list of lists), `.csv` numbers separated by commas with an optional
+    header line; one line or one column of a `.csv` is one rate per block.
+
+    Raises
+    ------
+    DataError
+        Not such a file, or rates that are not numbers from 0 to 1.
+    """
+    readers = {".npy": _read_npy, ".json": _read_json, ".csv": _read_csv}
+    if path.suffix.lower() not in readers:
+        raise InputError(f"{path}: rates come as {', '.join(readers)}, not {path.suffix or 'a file without suffix'!r}")
+    try:
+        rates = np.asarray(readers[path.suffix.lower()](path), dtype=float)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, TypeError, EOFError, UnicodeDecodeError):
+        raise DataError(f"{path}: is no table of numbers, one row per sample or one number per block") from None
+    if rates.ndim == 2 and 1 in rates.shape:
+        rates = rates.ravel()
+    return checked_rates(rates, str(path))
+
+
+def _read_npy(path: Path) -> Any:
+    return np.load(path, allow_pickle=False)
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _read_csv(path: Path) -> Any:
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    header = bool(lines) and any(_is_text(cell) for cell in lines[0].split(","))
+    return [[float(cell) for cell in line.split(",")] for line in lines[header:]]
+
+
+def _is_text(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False
+
+
+def checked_rates(rates: NDArray[np.float64], where: str) -> NDArray[np.float64]:
+    """The rates themselves; raises DataError for an empty array, another rank, NaN, or values outside [0, 1]."""
+    if rates.ndim not in (1, 2) or not rates.size:
+        raise DataError(f"{where}: expected shape (blocks,) or (samples, blocks), got {rates.shape}")
+    bad = np.argwhere(~((rates >= 0) & (rates <= 1)))
+    if len(bad):
+        place = ", ".join(str(int(index) + 1) for index in bad[0])
+        what = "row and column" if rates.ndim == 2 else "number"
+        value = rates[tuple(bad[0])]
+        raise DataError(f"{where}: rates must be from 0 to 1; {what} {place} is {value:g} ({len(bad)} such)")
+    return rates
+
+
+def beta_rates(
+    mean: float, std: float, samples: int, blocks: int, generator: np.random.Generator
+) -> NDArray[np.float64]:
+    """Independent rates from the Beta distribution of a mean and a standard deviation, shape (samples, blocks).
+
+    With ν = mean·(1 − mean)/std² − 1, the distribution is Beta(mean·ν, (1 − mean)·ν).
+
+    Raises
+    ------
+    InputError
+        A mean outside (0, 1), or a standard deviation that no distribution on [0, 1] with this mean has.
+    """
+    if not 0 < mean < 1:
+        raise InputError(f"the mean rate of a Beta distribution must be between 0 and 1, got {mean:g}")
+    most = (mean * (1 - mean)) ** 0.5
+    if not 0 < std < most:
+        raise InputError(f"with mean {mean:g} the standard deviation must be between 0 and {most:.3g}, got {std:g}")
+    nu = mean * (1 - mean) / std**2 - 1
+    return generator.beta(mean * nu, (1 - mean) * nu, size=(samples, blocks))
