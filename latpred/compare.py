@@ -147,7 +147,7 @@ def curves(
     batch: int | None = None,
     model: str = "published",
 ) -> dict[str, tuple[list[float], list[float]]]:
-    """MACs over static MACs, and latency per image [s], of each paradigm over rates: what the plot shows."""
+    """MACs over static MACs, and latency per image [s], of each paradigm over rates and of the static network."""
     cost, batch = cost_model(model, profile), checked_batch(batch, profile)
     lines = {}
     for name, paradigm in paradigms.items():
@@ -155,4 +155,5 @@ def curves(
         asked = np.array([rate for rate in rates if rate >= lowest])
         found = curve(network, cost, paradigm, asked, batch)
         lines[name] = ((found.macs / found.static_macs).tolist(), (found.latency_s / batch).tolist())
+    lines["static"] = ([1.0], [found.static_latency_s / batch])
     return lines

@@ -119,7 +119,9 @@ def draw_comparison(panels: dict[str, dict[str, tuple[list[float], list[float]]]
             axes.set_title(title)
             for number, (name, (macs, latencies)) in enumerate(lines.items()):
                 colour, style = COLOURS[number % len(COLOURS)], ("-", "--", "-.")[number // len(COLOURS) % 3]
-                axes.plot(macs, [value * 1e3 for value in latencies], color=colour, linestyle=style, label=name)
+                marker = "*" if len(macs) == 1 else ""
+                milliseconds = [value * 1e3 for value in latencies]
+                axes.plot(macs, milliseconds, color=colour, linestyle=style, marker=marker, markersize=9, label=name)
             axes.axvline(target_macs, color="0.3", linewidth=1, linestyle=":", label=f"{target_macs:g} of the MACs")
             axes.set_xlabel("MACs / static MACs")
             axes.set_ylabel("latency per image [ms]")
