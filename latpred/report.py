@@ -44,7 +44,7 @@ def largest_part(rows: Sequence[OperatorRow]) -> str:
     return max(parts, key=lambda part: parts[part])
 
 
-class _Totals:
+class Totals:
     """Sums over `operators` and `static_operators`, and the ratios between them."""
 
     operators: tuple[OperatorRow, ...]
@@ -87,12 +87,18 @@ class _Totals:
 
 
 @dataclass(frozen=True)
-class StageTotal(_Totals):
+class Part(Totals):
+    """Some operators of a prediction, and the static ones they stand for."""
+
+    operators: tuple[OperatorRow, ...]
+    static_operators: tuple[OperatorRow, ...]
+
+
+@dataclass(frozen=True)
+class StageTotal(Part):
     """The sums of one stage of a network."""
 
     stage: int
-    operators: tuple[OperatorRow, ...]
-    static_operators: tuple[OperatorRow, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """The stage and its sums."""
@@ -100,7 +106,7 @@ class StageTotal(_Totals):
 
 
 @dataclass(frozen=True)
-class Report(_Totals):
+class Report(Totals):
     """A prediction; every figure is for the whole batch unless its name says otherwise."""
 
     target: str
@@ -128,7 +134,7 @@ class Report(_Totals):
         """The sums of each stage; empty for a block or an operator."""
         numbers = sorted({row.stage for row in self.operators if row.stage is not None})
         return tuple(
-            StageTotal(number, _of_stage(self.operators, number), _of_stage(self.static_operators, number))
+            StageTotal(_of_stage(self.operators, number), _of_stage(self.static_operators, number), number)
             for number in numbers
         )
 

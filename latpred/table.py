@@ -13,7 +13,7 @@ from latpred.ablation import Ablation
 from latpred.compare import Comparison
 from latpred.networks import Network
 from latpred.recommend import Candidate, Recommendation, spell
-from latpred.report import OperatorRow, Report, StageTotal, largest_part
+from latpred.report import OperatorRow, Part, Report, Totals, largest_part
 from latpred.units import count, number, seconds, si
 
 if TYPE_CHECKING:
@@ -76,29 +76,26 @@ def _totals(rows: Sequence[OperatorRow]) -> list[str]:
 
 def stage_table(report: Report, network: Network) -> Table:
     """A row per stage of a network, then its other parts, then the total."""
-    table = new_table(
-        heading(report), ("stage", "map", "blocks", "MACs", "of static", "dynamic", "static", "rℓ", "share")
-    )
+    compared = ("of static", "dynamic", "static", "rℓ") if report.paradigm.parts else ("latency",)
+    table = new_table(heading(report), ("stage", "map", "blocks", "MACs", *compared, "share"))
     for stage, shape, (height, width) in zip(report.stages, network.stages, network.maps, strict=True):
-        share = f"{stage.latency_s / report.latency_s:.1%}" if report.latency_s else ""
-        table.add_row(str(stage.stage), f"{height}×{width}", str(shape.blocks), *_ratio_cells(stage), share)
+        place = (str(stage.stage), f"{height}×{width}", str(shape.blocks))
+        table.add_row(*place, *_compared_cells(stage, compared), f"{stage.latency_s / report.latency_s:.1%}")
     for row in (row for row in report.operators if row.stage is None):
-        latency, share = seconds(row.latency_s), f"{row.latency_s / report.latency_s:.1%}"
-        table.add_row(row.name, "", "", count(row.macs), "1.000" if row.macs else "", latency, latency, "1.000", share)
+        cells = _compared_cells(Part((row,), (row,)), compared)
+        table.add_row(row.name, "", "", *cells, f"{row.latency_s / report.latency_s:.1%}")
     table.add_section()
-    table.add_row("total", "", str(sum(stage.blocks for stage in network.stages)), *_ratio_cells(report), "")
+    blocks = sum(stage.blocks for stage in network.stages)
+    table.add_row("total", "", str(blocks), *_compared_cells(report, compared), "")
     return table
 
 
-def _ratio_cells(part: StageTotal | Report) -> list[str]:
+def _compared_cells(part: Totals, compared: Sequence[str]) -> list[str]:
+    if len(compared) == 1:
+        return [count(part.macs), seconds(part.latency_s)]
     macs_ratio = "" if part.macs_ratio is None else f"{part.macs_ratio:.3f}"
-    return [
-        count(part.macs),
-        macs_ratio,
-        seconds(part.latency_s),
-        seconds(part.static_latency_s),
-        f"{part.ratio:.3f}",
-    ]
+    latencies = (seconds(part.latency_s), seconds(part.static_latency_s))
+    return [count(part.macs), macs_ratio, *latencies, f"{part.ratio:.3f}"]
 
 
 def heading(report: Report) -> str:
@@ -110,10 +107,10 @@ def verdict(report: Report) -> str:
     """The ratio in words, beside the saving on paper and the break-even rate."""
     per_image = f", {seconds(report.latency_per_image_s)} per image" if report.batch > 1 else ""
     lines = [f"ℓ = {seconds(report.latency_s)}{per_image}"]
-    if report.paradigm.name != "static":
+    if report.paradigm.parts:
         lines = [f"ℓ_dyn = {seconds(report.latency_s)}{per_image}; ℓ_stat = {seconds(report.static_latency_s)}"]
         change = abs(1 - report.ratio)
-        word = "faster than static" if report.ratio < 1 else "slower than static"
+        word = "less time than static" if report.ratio < 1 else "more time than static"
         paper = "" if report.macs_ratio is None else f"; on paper (MACs) {report.macs_ratio:.3f}"
         lines.append(f"rℓ = {report.ratio:.3f}, {change:.1%} {word}{paper}")
         lines.append(break_even(report.break_even_rate))
@@ -183,7 +180,8 @@ def recommendation_text(recommendation: Recommendation) -> str:
         lines.append("An S at which the masks skip less than 1% of the patches is not chosen.")
     for shift, choice in recommendation.neighbours:
         change = "the same" if choice == recommendation.choice else spell(choice)
-        lines.append(f"At r {shift:+g}: {change}")
+        place = f"r = {number(rates[0] + shift)}" if len(rates) == 1 else f"rates {shift:+g}"
+        lines.append(f"At {place}: {change}")
     lines.append("`layer` is layer skipping at the same rate, the alternative to one patch as large as the map.")
     lines.append(CAVEATS[recommendation.model])
     return "\n".join(lines)
