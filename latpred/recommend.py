@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from math import gcd
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -144,7 +143,8 @@ def recommend_granularity(
     """Per stage, the smallest S (or G) whose stage latency is within `tolerance` of the stage's best.
 
     Candidates are every S that divides the stage's map and is smaller than it (the whole map is layer skipping, which
-    is listed as the alternative), or every power of two that divides the inner channels of the stage.
+    is listed as the alternative), on a map that is not square also every power of two; or every power of two that
+    divides the inner channels of the stage.
 
     Parameters
     ----------
@@ -239,8 +239,11 @@ def _checked_rates(network: Network, r: float | Sequence[float]) -> tuple[float,
 def _granularities(stage: NetworkStage, paradigm: str) -> list[int]:
     if paradigm == "spatial":
         height, width = stage.network.maps[stage.number - 1]
-        common = gcd(height, width)
-        return [S for S in range(1, common + 1) if common % S == 0 and min(height, width) > S] or [1]
+        edges = {S for S in range(1, min(height, width)) if height % S == 0 and width % S == 0}
+        if height != width:
+            # Little divides both edges of such a map; powers of two count with the patches that stick out.
+            edges |= {2**i for i in range((min(height, width) - 1).bit_length())}
+        return sorted(edges) or [1]
     blocks = [placed.block for placed in stage.blocks]
     most = min(min(block.c_in, block.inner) for block in blocks)
     powers = [2**i for i in range(most.bit_length())]
