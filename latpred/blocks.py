@@ -7,7 +7,6 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
 from pydantic import model_validator
 
 from latpred import operators as op
@@ -133,7 +132,9 @@ def _maskers(block: Bottleneck, skip: Skipping) -> Iterator[Step]:
         yield Step("masker", _spatial_masker(block))
     elif skip.S is not None and skip.layer_rate not in (None, 1.0):
         # Fused, the masker runs with the body; for the samples whose body is skipped it runs on its own.
-        yield Step("masker alone", _spatial_masker(block), 1.0 - np.asarray(skip.layer_rate))
+        rate = skip.layer_rate
+        skipped = tuple(1.0 - value for value in rate) if isinstance(rate, tuple) else 1.0 - rate
+        yield Step("masker alone", _spatial_masker(block), skipped)
 
 
 def _spatial_masker(block: Bottleneck) -> op.Convolution:

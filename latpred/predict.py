@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
@@ -58,8 +59,8 @@ def predict(
         model=model,
         paradigm=paradigm,
         batch=batch,
-        operators=tuple(_row(step, cost, batch) for step in workload.steps),
-        static_operators=tuple(_row(step, cost, batch) for step in lower(target, STATIC).steps),
+        operators=_rows(workload, cost, batch),
+        static_operators=_rows(lower(target, STATIC), cost, batch),
         notes=workload.notes,
         find_break_even=partial(break_even_rate, target, profile, paradigm, batch=batch, model=model),
     )
@@ -93,21 +94,19 @@ def lowest_rate(target: Target, paradigm: Paradigm) -> float:
     return target.lowest_rate(paradigm) if isinstance(target, VisionTransformer) else 0.0
 
 
-def _row(step: Step, cost: CostFunction, batch: int) -> OperatorRow:
-    """One operator's time and work, weighted by how often it runs."""
-    share, answer = float(step.executions), cost(step.operator, batch)
-    return OperatorRow(
-        name=step.name,
-        stage=step.stage,
-        block=step.block,
-        executions=share,
-        compute_s=share * float(answer.compute_s),
-        memory_s=share * float(answer.memory_s),
-        launch_s=share * float(answer.launch_s),
-        latency_s=share * float(answer.latency_s),
-        macs=share * float(step.operator.macs(batch)),
-        bytes=share * float(step.operator.bytes(batch)),
-    )
+def _rows(workload: Workload, cost: CostFunction, batch: int) -> tuple[OperatorRow, ...]:
+    """Every operator's time and work, weighted by how often it runs; equal operators are asked about once."""
+    known: dict[Operator, tuple[float, ...]] = {}
+    rows = []
+    for step in workload.steps:
+        figures = known.get(step.operator)
+        if figures is None:
+            answer, work = cost(step.operator, batch), (step.operator.macs(batch), step.operator.bytes(batch))
+            times = (answer.compute_s, answer.memory_s, answer.launch_s, answer.latency_s)
+            figures = known[step.operator] = tuple(map(float, (*times, *work)))
+        share = float(step.executions)
+        rows.append(OperatorRow(step.name, step.stage, step.block, share, *(share * value for value in figures)))
+    return tuple(rows)
 
 
 def bracket_points(target: Target) -> int:
@@ -146,11 +145,12 @@ def curve(
 
 
 def _sums(workload: Workload, cost: CostFunction, batch: int, rates: int) -> tuple[NDArray[np.float64], ...]:
+    """Latency and multiply-adds; equal steps are counted, not repeated."""
     latency, macs = np.zeros(rates), np.zeros(rates)
-    for step in workload.steps:
-        share = np.asarray(step.executions)
-        latency += share * cost(step.operator, batch).latency_s
-        macs += share * step.operator.macs(batch)
+    for (operator, executions), count in Counter((step.operator, step.executions) for step in workload.steps).items():
+        share = count * np.asarray(executions)
+        latency += share * cost(operator, batch).latency_s
+        macs += share * operator.macs(batch)
     return latency, macs
 
 
