@@ -40,8 +40,8 @@ def power_edges(n: int) -> Axis:
 
 
 def ceil_div(a: Numbers, b: Numbers) -> Numbers:
-    """⌈a/b⌉, exact for integers."""
-    return -(-a // b)
+    """⌈a/b⌉, exact for whole numbers below 2^53."""
+    return np.ceil(a / b)
 
 
 def cheapest(axes: tuple[Axis, ...], latency: Callable[..., Numbers]) -> tuple[Numbers, ...]:
@@ -55,7 +55,8 @@ def cheapest(axes: tuple[Axis, ...], latency: Callable[..., Numbers]) -> tuple[N
     (2, 3)
     """
     shape = tuple(len(axis) for axis in axes)
-    grid = np.ix_(*axes, np.zeros(1, dtype=np.int64))[:-1]
+    # In floating point, where products of whole numbers are exact up to 2^53 and never wrap around.
+    grid = np.ix_(*(axis.astype(float) for axis in axes), np.zeros(1))[:-1]
     values = np.asarray(latency(*grid), dtype=float)
     rates = values.shape[-1]
     values = np.broadcast_to(values, (*shape, rates)).reshape(-1, rates)
