@@ -28,15 +28,16 @@ def blocks(draw):
     groups, stride = draw(st.sampled_from([1, 1, 2, 4])), draw(st.sampled_from([1, 1, 2]))
     inner, ratio = groups * draw(st.integers(1, 12)), draw(st.sampled_from([1, 4]))
     edge = st.integers(2, 10)
+    c_in = draw(st.integers(4, 64)) if stride > 1 else inner * ratio
     return Bottleneck(
-        c_in=draw(st.integers(4, 64)) if stride > 1 else inner * ratio,
+        c_in=c_in,
         c_out=inner * ratio,
         bottleneck_ratio=ratio,
         height=draw(edge) * stride,
         width=draw(edge) * stride,
         stride=stride,
         groups=groups,
-        se=draw(st.booleans()),
+        se=c_in >= 4 and draw(st.booleans()),  # squeezed to a quarter of c_in
     )
 
 
