@@ -7,13 +7,14 @@ layers, as FLOPs are counted on paper: active work only, and none for adding, po
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from latpred.density import active_patches, patch_count
 from latpred.profile import ELEMENT_BYTES
-from latpred.records import Count, Rate, Record
+from latpred.records import Count, Plain, Rate, Record
 
 
 class Operator(Record):
@@ -44,6 +45,14 @@ class Convolution(Operator):
     groups: Count = 1
     input_rate: Rate = 1.0
     output_rate: Rate = 1.0
+
+    @model_validator(mode="after")
+    def _fits(self) -> Convolution:
+        if self.c_in % self.groups or self.c_out % self.groups:
+            raise ValueError(f"{self.c_in} → {self.c_out} channels cannot be split into {self.groups} groups")
+        if min(self.height, self.width) < self.stride:
+            raise ValueError(f"a {self.height}×{self.width} map is too small for stride {self.stride}")
+        return self
 
     @property
     def out_height(self) -> int:
@@ -149,17 +158,21 @@ class MaskerConvolution(Operator):
     def _dense(self, c_out: int, output_rate: Any = 1.0) -> Convolution:
         return Convolution(c_in=self.c_in, c_out=c_out, height=self.height, width=self.width, output_rate=output_rate)
 
+    @property
+    def _active_pixels(self) -> Any:
+        """Pixels of the active patches, never more than the map: the fused kernel leaves out what sticks out."""
+        return np.minimum(self.separate[1].active * self.S**2, self.height * self.width)
+
     def macs(self, batch: int) -> Any:
         """On paper: one channel of mask everywhere, the convolution on active patches."""
-        mask = self.height * self.width * self.c_in * float(batch)
-        return mask + self.separate[1].macs(batch)
+        active_channels = self.c_out * np.asarray(self.output_rate)
+        return self.c_in * float(batch) * (self.height * self.width + self._active_pixels * active_channels)
 
     def elements(self, batch: int) -> Any:
         """The whole input is read for the mask; active outputs and the mask are written."""
         convolution = self.separate[1]
-        pixels = convolution.active * self.S**2
         weights = self.c_in + convolution.weights * np.asarray(self.output_rate)
-        written = self.c_out * pixels * np.asarray(self.output_rate) + convolution.patches
+        written = self.c_out * self._active_pixels * np.asarray(self.output_rate) + convolution.patches
         return weights + batch * (self.c_in * self.height * self.width + written)
 
 
@@ -208,7 +221,7 @@ class ScatterAdd(_PatchMap):
 class Gather(_PatchMap):
     """Active patches with a border of `pad` pixels copied out of a map into a compact tensor (MODEL §5)."""
 
-    pad: int = 0
+    pad: Annotated[int, Field(ge=0, le=10**9, strict=True), Plain] = 0
 
     @property
     def patch_edge(self) -> int:
