@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from latpred.blocks import Bottleneck
 from latpred.errors import DataError, InputError, NetworkError
-from latpred.files import data_folder, parse, read_yaml
+from latpred.files import data_folder, is_yaml, parse, read_yaml
 from latpred.networks import Network
 from latpred.paradigms import SINGLE, Joint, Paradigm
 from latpred.records import Plain, Record
@@ -73,7 +73,7 @@ def load_network(name_or_path: str | Path, image_size: tuple[int, int] | None = 
 def _load(name: str) -> AnyNetwork:
     if name.lower() in _files("zoo"):
         return _load_file(_files("zoo")[name.lower()])
-    if Path(name).suffix in {".yaml", ".yml"}:
+    if is_yaml(name):
         if not Path(name).is_file():
             raise NetworkError(f"there is no network file {name!r}")
         return _load_file(Path(name))
@@ -88,7 +88,7 @@ def _load(name: str) -> AnyNetwork:
 def _parsed(path: Path, modified_s: float) -> AnyNetwork:
     content = read_yaml(path)
     kind = content.get("kind", "residual")
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise DataError(f"{path}: kind: must be {' or '.join(_KINDS)}, got {kind!r}")
     return parse(_KINDS[kind], content, path)
 
@@ -123,12 +123,14 @@ def load_block(name_or_path: str | Path, image_size: tuple[int, int] | None = No
     Raises
     ------
     NetworkError
-        No such network or stage.
+        No such network or stage, or an image size for a file, which states its own map.
     DataError
         The file is not a block; the message lists everything wrong with it.
     """
     name = str(name_or_path)
-    if Path(name).suffix in {".yaml", ".yml"}:
+    if is_yaml(name):
+        if image_size:
+            raise NetworkError(f"{name}: a block file states its own height and width; leave the image size out")
         if not Path(name).is_file():
             raise NetworkError(f"there is no block file {name!r}")
         return parse(Bottleneck, {"name": Path(name).stem, **read_yaml(Path(name))}, Path(name))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from latpred.errors import InputError, ProfileError
-from latpred.files import data_folder, parse, read_yaml
+from latpred.files import data_folder, is_yaml, parse, read_yaml
 from latpred.records import Count, Plain, Positive, Record
 
 #: Bytes of an FP32 element.
@@ -77,26 +77,25 @@ class HardwareProfile(Record):
     fp32_lanes_per_pe: Count
     clock_hz: Positive
     dram_bandwidth: Positive
-    l2_bandwidth_ratio: Annotated[float, Plain, Field(ge=1, allow_inf_nan=False, strict=True)]
+    l2_bandwidth_ratio: Annotated[float, Field(ge=1, le=1e6, strict=True), Plain]
     transaction_elements: Count = 8
     cycles_in_flight: Count = 4
-    kernel_s: Annotated[float, Plain, Field(ge=0, allow_inf_nan=False, strict=True)] = 8e-6
+    kernel_s: Annotated[float, Field(ge=0, le=1e6, strict=True), Plain] = 8e-6
     overlap: Literal["add", "max"] = "add"
     default_batch: Count = 1
     sources: tuple[Source, ...] = ()
     datasheet: DataSheet | None = None
 
-    @model_validator(mode="before")
+    @field_validator("sources", mode="before")
     @classmethod
-    def _sources_by_field(cls, fields: object) -> object:
+    def _sources_by_field(cls, sources: object) -> object:
         """A file writes `sources` as a mapping, field: text; a hashable record keeps it as a tuple."""
-        if isinstance(fields, dict) and isinstance(fields.get("sources"), dict):
-            unknown = sorted(set(fields["sources"]) - set(cls.model_fields))
-            if unknown:
-                raise ValueError(f"sources name unknown fields: {', '.join(map(str, unknown))}")
-            sources = tuple(Source(field=field, text=text) for field, text in fields["sources"].items())
-            return {**fields, "sources": sources}
-        return fields
+        if not isinstance(sources, dict):
+            return sources
+        unknown = sorted(str(field) for field in sources if field not in cls.model_fields)
+        if unknown:
+            raise ValueError(f"name unknown fields: {', '.join(unknown)}")
+        return tuple({"field": field, "text": text} for field, text in sources.items())
 
     @property
     def fp32_peak_macs(self) -> float:
@@ -120,12 +119,16 @@ def load_profile(name_or_path: str | Path) -> HardwareProfile:
         The file is not a profile; the message lists everything wrong with it.
     """
     name = str(name_or_path)
-    path = data_folder("hardware") / f"{name.lower()}.yaml"
-    if name.lower() not in list_profiles():
-        path = Path(name)
-        if path.suffix not in {".yaml", ".yml"}:
-            known = ", ".join(list_profiles())
-            raise ProfileError(f"unknown device {name!r}; choose {known}, or give the path of a .yaml file")
-        if not path.is_file():
-            raise ProfileError(f"there is no device file {name!r}")
+    if name.lower() in list_profiles():
+        return read_profile(data_folder("hardware") / f"{name.lower()}.yaml")
+    if not is_yaml(name):
+        known = ", ".join(list_profiles())
+        raise ProfileError(f"unknown device {name!r}; choose {known}, or give the path of a .yaml file")
+    if not Path(name).is_file():
+        raise ProfileError(f"there is no device file {name!r}")
+    return read_profile(Path(name))
+
+
+def read_profile(path: Path) -> HardwareProfile:
+    """The profile in a file, whatever its suffix; raises DataError with everything that is wrong with it."""
     return parse(HardwareProfile, read_yaml(path), path)

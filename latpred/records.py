@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from latpred.errors import InputError
 
@@ -21,11 +22,15 @@ def _plain(value: object) -> object:
 
 
 Plain = BeforeValidator(_plain)
-Count = Annotated[int, Plain, Field(ge=1, strict=True)]
-Positive = Annotated[float, Plain, Field(gt=0, allow_inf_nan=False, strict=True)]
+#: Larger numbers are slips of the pen; within these limits every product of a few of them is a finite float.
+Count = Annotated[int, Field(ge=1, le=10**9, strict=True), Plain]
+Positive = Annotated[float, Field(ge=1e-9, le=1e21, strict=True), Plain]
 _Fraction = Annotated[float, Field(ge=0, le=1, strict=True)]
 #: One rate in [0, 1]; or a tuple of them, and then every number derived from it is an array of that length.
 Rate = Annotated[_Fraction | tuple[_Fraction, ...], Plain]
+
+#: How pydantic's names for the branches of such a field begin.
+_BRANCHES = ("constrained-", "function-", "tuple[")
 
 Self = TypeVar("Self", bound="Record")
 
@@ -36,12 +41,15 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     error: ClassVar[type[InputError]] = InputError
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, /, **fields: Any) -> None:
         """Raises `error` with every problem."""
         try:
             super().__init__(**fields)
         except ValidationError as problems:
             raise self.error(describe(problems)) from None
+
+    # Tells pydantic that a record inside a record needs no call of __init__: its problems join the outer one's.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     def replace(self: Self, **fields: Any) -> Self:
         """A copy with some fields replaced by values known to be valid (they are not checked again)."""
@@ -51,17 +59,21 @@ class Record(BaseModel):
 def describe(problems: ValidationError) -> str:
     """All problems of a validation in one line: `field: what is wanted, got what`."""
     lines: dict[str, str] = {}
-    for problem in problems.errors(include_url=False):
-        # A field that takes one value or a sequence reports both branches: keep the one that was meant.
-        is_sequence = isinstance(problem.get("input"), tuple)
-        if (problem["type"] in {"int_type", "float_type"} and is_sequence) or problem["type"] == "tuple_type":
-            continue
-        # Records inside sequences are named by their place, counted from 1: `stages 2`.
-        nested = problem["type"] in {"value_error", "missing", "extra_forbidden"}
-        place = problem["loc"] if nested else problem["loc"][:1]
-        field = " ".join(str(part + 1) if isinstance(part, int) else part for part in place)
-        lines.setdefault(field, _problem_text(dict(problem)))
-    return "; ".join(f"{field}: {text}" if field else text for field, text in lines.items())
+    for problem in sorted(problems.errors(include_url=False), key=_is_other_branch):
+        lines.setdefault(_place(problem["loc"]), _problem_text(dict(problem)))
+    return "; ".join(f"{place}: {text}" if place else text for place, text in lines.items())
+
+
+def _is_other_branch(problem: ErrorDetails) -> bool:
+    """A field that takes one value or a sequence reports both branches: whether this is the one not meant."""
+    is_sequence = isinstance(problem["input"], tuple)
+    return problem["type"] in ({"int_type", "float_type"} if is_sequence else {"tuple_type"})
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """A field, those of records inside sequences by their place, counted from 1: `stages 2 c_out`."""
+    names = (str(part + 1) if isinstance(part, int) else part for part in location)
+    return " ".join(name for name in names if not name.startswith(_BRANCHES))
 
 
 #: What is wanted, by pydantic's kind of problem; its limits are filled in.
@@ -70,6 +82,9 @@ _WANTED = {
     "int_from_float": "must be a whole number, got {given!r}",
     "float_type": "must be a number, got {given!r}",
     "string_type": "must be text, got {given!r}",
+    "tuple_type": "must be a list, got {given!r}",
+    "too_short": "must not be empty",
+    "model_type": "must be a mapping of fields, got {given!r}",
     "string_too_short": "must not be empty",
     "bool_type": "must be true or false, got {given!r}",
     "finite_number": "must be a finite number, got {given!r}",

@@ -9,7 +9,7 @@ import click
 from latpred.catalogue import AnyNetwork, list_networks, list_presets, load_network, load_preset
 from latpred.cli import options, output
 from latpred.networks import Network
-from latpred.profile import HardwareProfile, list_profiles, load_profile
+from latpred.profile import HardwareProfile, list_profiles, load_profile, read_profile
 from latpred.units import si
 
 
@@ -72,7 +72,7 @@ def validate_devices(files: tuple[Path, ...]) -> None:
     latpred devices validate mine.yaml
     """
     for file in files:
-        profile = load_profile(file)
+        profile = read_profile(file)
         peak, bandwidth = si(2 * profile.fp32_peak_macs, "FLOP/s"), si(profile.dram_bandwidth, "B/s")
         click.echo(f"{file}: ok: {profile.name}, {peak} FP32, {bandwidth} off-chip")
 

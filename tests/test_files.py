@@ -1,0 +1,266 @@
+"""Device, network and block files: what ships, what you write yourself, and what is wrong with it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import latpred
+from latpred.files import data_folder, read_yaml, whole_file
+
+HARDWARE, ZOO = (sorted(data_folder(name).glob("*.yaml")) for name in ("hardware", "zoo"))
+V100 = (data_folder("hardware") / "v100.yaml").read_text(encoding="utf-8")
+RESNET50 = (data_folder("zoo") / "resnet50.yaml").read_text(encoding="utf-8")
+
+
+def name(path):
+    return path.stem
+
+
+@pytest.mark.parametrize("path", HARDWARE, ids=name)
+def test_a_shipped_device_loads_and_every_value_has_a_source(path):
+    profile = latpred.load_profile(path.stem)
+    assert profile == latpred.load_profile(path)
+    assert profile.name == path.stem
+    given = set(yaml.safe_load(path.read_text(encoding="utf-8"))) - {"name", "title", "sources", "datasheet"}
+    assert given <= {source.field for source in profile.sources}
+    assert profile.datasheet is None or profile.datasheet.source
+
+
+@pytest.mark.parametrize("path", ZOO, ids=name)
+def test_a_shipped_network_loads_and_says_where_it_is_from(path):
+    network = latpred.load_network(path.stem)
+    assert network == latpred.load_network(path)
+    assert network.name == path.stem
+    assert network.source
+
+
+def test_the_published_devices_and_networks_are_there():  # the names of the papers' evaluation
+    assert {"v100", "rtx3090", "rtx3060", "tx2", "nano"} <= set(latpred.list_profiles())
+    assert {"resnet50", "resnet101", "regnety-400mf", "regnety-800mf"} <= set(latpred.list_networks())
+
+
+@pytest.mark.parametrize(
+    ("device", "P", "F", "f", "B", "ratio", "N"),
+    [  # the table of published devices
+        ("v100", 80, 64, 1.5e9, 700e9, 4, 128),
+        ("rtx3090", 82, 128, 1.25e9, 936e9, 1, 128),
+        ("rtx3060", 28, 128, 1.777e9, 360e9, 4, 128),
+        ("tx2", 2, 128, 1.3e9, 59.7e9, 4, 1),
+        ("nano", 1, 128, 0.921e9, 25.6e9, 4, 1),
+    ],
+)
+def test_published_parameters(device, P, F, f, B, ratio, N):
+    profile = latpred.load_profile(device)
+    assert (profile.pes, profile.fp32_lanes_per_pe, profile.clock_hz) == (P, F, f)
+    assert (profile.dram_bandwidth, profile.l2_bandwidth_ratio, profile.default_batch) == (B, ratio, N)
+    assert (profile.transaction_elements, profile.cycles_in_flight, profile.kernel_s) == (8, 4, 8e-6)
+    assert profile.overlap == "add"
+
+
+def changed(text, **lines):
+    """A YAML text with the top-level lines of some fields replaced; None drops a line."""
+    kept = []
+    for line in text.splitlines():
+        field = line.partition(":")[0]
+        if field not in lines:
+            kept.append(line)
+        elif lines[field] is not None:
+            kept.append(f"{field}: {lines[field]}")
+    return "\n".join(kept) + "\n"
+
+
+def fails(tmp_path, load, text, error=latpred.DataError, file="own file.yaml"):
+    path = tmp_path / file
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(error) as caught:
+        load(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    return message.removeprefix(f"{path}: ")
+
+
+def test_your_own_device_by_path(tmp_path):
+    path = tmp_path / "my device.YML"
+    path.write_text(changed(V100, name="mine", pes="40"), encoding="utf-8")
+    assert latpred.load_profile(path) == latpred.load_profile(str(path))
+    assert (latpred.load_profile(path).name, latpred.load_profile(path).pes) == ("mine", 40)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected a mapping of fields, `name: value`, and found nothing"),
+        ("- a\n- b\n", "expected a mapping of fields, `name: value`, and found a list"),
+        ("1: a\n", "expected a mapping of fields, `name: value`, and found a dict"),
+        ("name: x\n\tpes: 4\n", "not YAML: line 2, column 1: found a tab character that violates indentation"),
+        ("name: {\n", "not YAML: line 2, column 1: did not find expected node content"),
+        ("name: a\n---\nname: b\n", "not YAML: line 2, column 1: but found another document"),
+        ("pes: 1\nname: x\npes: 2\n", "not YAML: line 3, column 1: pes is given twice"),
+        ("day: 2026-13-01\n", "not YAML: month must be in 1..12"),
+        ("name: " + "[" * 5000 + "\n", "not YAML: "),
+        (b"\xff\xfe\x00", "is not a text file"),
+        (
+            "name: !!python/object/apply:os.system [ls]\n",
+            "not YAML: line 1, column 7: could not determine a constructor",
+        ),
+    ],
+)
+def test_a_file_that_is_no_mapping(tmp_path, text, message):
+    assert fails(tmp_path, latpred.load_profile, text).startswith(message)
+
+
+def test_a_file_that_cannot_be_read(tmp_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(latpred.DataError, match=r"mine\.yaml: cannot be read: Permission denied"):
+        read_yaml(tmp_path / "mine.yaml")
+
+
+def test_every_problem_of_a_device_is_named_at_once(tmp_path):
+    text = changed(V100, pes="-4", fp32_lanes_per_pe='"64"', clock_hz="900e9", dram_bandwidth=".nan", kernel_s="-1")
+    text = changed(text, overlap="both", default_batch="1.5", l2_bandwidth_ratio=None, title="3") + "watts: 300\n"
+    assert fails(tmp_path, latpred.load_profile, text) == (
+        "title: must be text, got 3; pes: must be at least 1, got -4; "
+        "fp32_lanes_per_pe: must be a whole number, got '64'; "
+        "clock_hz: must be a number, got '900e9', which is text (YAML reads 900e9 as text: write 9.0e+11); "
+        "dram_bandwidth: must be at most 1e+21, got nan; l2_bandwidth_ratio: missing; "
+        "kernel_s: must be at least 0, got -1; overlap: must be 'add' or 'max', got 'both'; "
+        "default_batch: must be a whole number, got 1.5; watts: unknown field"
+    )
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("sources: 5", "sources: must be a list, got 5"),
+        ("sources: {pes: 3}", "sources 1 text: must be text, got 3"),
+        ("sources: {watts: a book}", "sources: name unknown fields: watts"),
+        ("datasheet: {pes: 0, watts: 1}", "datasheet pes: must be at least 1, got 0; datasheet source: missing; "),
+        ("datasheet: 5", "datasheet: must be a mapping of fields, got 5"),
+        ("self: 5", "self: unknown field"),
+        ("transaction_elements: 1000000000000", "transaction_elements: must be at most 1e+09, got 1000000000000"),
+    ],
+)
+def test_problems_inside_sources_and_data_sheets(tmp_path, extra, message):
+    least = "name: x\npes: 0\nfp32_lanes_per_pe: 64\nclock_hz: 1.0e+9\ndram_bandwidth: 1.0e+9\nl2_bandwidth_ratio: 1\n"
+    found = fails(tmp_path, latpred.load_profile, least + extra + "\n")
+    assert "pes: must be at least 1, got 0" in found  # beside the others, not instead of them
+    assert message in found
+
+
+def test_your_own_network_by_path(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(changed(RESNET50, name="mine"), encoding="utf-8")
+    mine, profile = latpred.load_network(path), latpred.load_profile("tx2")
+    paradigm = latpred.Spatial(S=[4, 4, 2, 1], r=0.5)
+    shipped = latpred.predict(latpred.load_network("resnet50"), profile, paradigm)
+    assert latpred.predict(mine, profile, paradigm).latency_s == shipped.latency_s
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ({"stages": "5\nx:"}, "stages: must be a list, got 5"),
+        ({"stages": "[]\nx:"}, "stages: must not be empty"),
+        ({"stages": "[7]\nx:"}, "stages 1: must be a mapping of fields, got 7"),
+        ({"aliases": "r51"}, "aliases: must be a list, got 'r51'"),
+        ({"aliases": "[]\nimage_size: 224"}, "image_size: must be a list, got 224"),
+        ({"aliases": "[]\nimage_size: [224]"}, "image_size 2: missing"),
+        ({"aliases": "[]\nimage_size: [224, 0]"}, "image_size 2: must be at least 1, got 0"),
+        ({"bottleneck_ratio": "3"}, "stage 1: c_out=256 is no multiple of 3"),
+        ({"bottleneck_ratio": "4\ngroup_width: 24"}, "stage 1: 64 inner channels are no multiple of 24"),
+        ({"name": "''"}, "name: must not be empty"),
+    ],
+)
+def test_problems_of_a_network(tmp_path, lines, message):
+    assert message in fails(tmp_path, latpred.load_network, changed(RESNET50, **lines))
+
+
+def test_every_problem_of_every_stage_is_named(tmp_path):
+    text = RESNET50.replace("blocks: 4", "blocks: none").replace("c_out: 2048", "c_out: -1")
+    assert fails(tmp_path, latpred.load_network, text) == (
+        "stages 2 blocks: must be a whole number, got 'none'; stages 4 c_out: must be at least 1, got -1"
+    )
+
+
+def test_your_own_block_by_path(tmp_path):
+    path = tmp_path / "narrow.yaml"
+    path.write_text("c_in: 256\nc_out: 256\nheight: 56\nwidth: 56\n", encoding="utf-8")
+    block = latpred.load_block(path)
+    assert block == latpred.load_block("r50-stage1").replace(name="narrow")
+    with pytest.raises(latpred.NetworkError, match="states its own height and width; leave the image size out"):
+        latpred.load_block(path, image_size=(300, 300))
+
+
+def test_problems_of_a_block(tmp_path):
+    text = "c_in: 0\nc_out: 64\nheight: tall\nstages: 4\n"
+    assert fails(tmp_path, latpred.load_block, text) == (
+        "c_in: must be at least 1, got 0; height: must be a whole number, got 'tall'; width: missing; "
+        "stages: unknown field"
+    )
+    text = "c_in: 8\nc_out: 30\nheight: 8\nwidth: 8\n"
+    assert fails(tmp_path, latpred.load_block, text) == "c_out=30 is no multiple of bottleneck_ratio=4"
+
+
+@pytest.mark.parametrize("load", [latpred.load_profile, latpred.load_network, latpred.load_block])
+def test_a_path_without_a_file(load, tmp_path):
+    (tmp_path / "folder.yaml").mkdir()
+    for path in (tmp_path / "missing.yaml", tmp_path / "folder.yaml"):
+        with pytest.raises(latpred.InputError, match=r"there is no \w+ file '.*(missing|folder)\.yaml'"):
+            load(path)
+
+
+# --- output appears whole or not at all
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path):
+    path = tmp_path / "rows.csv"
+    with whole_file(path) as temporary:
+        temporary.write_text("half")
+        assert not path.exists()
+    assert [file.name for file in tmp_path.iterdir()] == ["rows.csv"]
+    assert path.read_text() == "half"
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, ValueError])
+def test_an_interrupted_file_leaves_the_old_one_alone(tmp_path, interruption):
+    path = tmp_path / "rows.csv"
+    path.write_text("old")
+
+    def interrupted():
+        with whole_file(path) as temporary:
+            temporary.write_text("half")
+            raise interruption
+
+    with pytest.raises(interruption):
+        interrupted()
+    assert [file.name for file in tmp_path.iterdir()] == ["rows.csv"]
+    assert path.read_text() == "old"
+
+
+# --- the wheel
+
+
+def run(*command, **options):
+    return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
+
+
+def test_the_wheel_carries_its_data_and_works_outside_a_checkout(tmp_path):
+    checkout = Path(__file__).parents[1]
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "-q")
+    run(*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(checkout))
+    (wheel,) = tmp_path.glob("latpred-*.whl")
+    run(*pip, "install", "--no-deps", "--target", str(tmp_path / "site"), str(wheel))
+    names = {path.name for path in (tmp_path / "site" / "latpred").rglob("*.yaml")}
+    assert names == {path.name for folder in ("hardware", "zoo") for path in data_folder(folder).rglob("*.yaml")}
+    assert (tmp_path / "site" / "latpred" / "py.typed").is_file()
+    program = "import sys; sys.path.insert(0, sys.argv[1]); import latpred; print(latpred.__file__); "
+    program += "print(latpred.list_profiles(), latpred.list_networks(), latpred.load_block('r50-stage1').name)"
+    printed = run(sys.executable, "-I", "-c", program, str(tmp_path / "site"), cwd=tmp_path)
+    assert Path(printed.splitlines()[0]).parent == tmp_path / "site" / "latpred"
+    assert printed.splitlines()[1] == f"{latpred.list_profiles()} {latpred.list_networks()} resnet50-stage1"
