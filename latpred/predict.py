@@ -22,6 +22,8 @@ from latpred.transformers import VisionTransformer
 Target: TypeAlias = Operator | Bottleneck | NetworkStage | Network | VisionTransformer
 
 STATIC = Static()
+#: A larger batch is a slip of the pen.
+MOST_SAMPLES = 10**9
 #: The break-even rate is bracketed until the bracket is this narrow.
 _BRACKET_WIDTH = 1e-6
 
@@ -75,8 +77,8 @@ def checked_batch(batch: int | None, profile: HardwareProfile) -> int:
     """The batch, or the profile's default; raises InputError below 1."""
     if batch is None:
         return profile.default_batch
-    if isinstance(batch, bool) or not isinstance(batch, int | np.integer) or batch < 1:
-        raise InputError(f"batch must be a whole number of at least 1, got {batch!r}")
+    if isinstance(batch, bool) or not isinstance(batch, int | np.integer) or not 1 <= batch <= MOST_SAMPLES:
+        raise InputError(f"batch must be a whole number from 1 to {MOST_SAMPLES:,}, got {batch!r}")
     return int(batch)
 
 
@@ -86,6 +88,8 @@ def lower(target: Target, paradigm: Paradigm, rates: tuple[float, ...] | None = 
         return target.lower(paradigm, rates)
     if paradigm != STATIC:
         raise InputError(f"a single operator has no paradigm, got {paradigm}; set the operator's own rates")
+    if any(isinstance(value, tuple) for _, value in target):
+        raise InputError(f"{target_name(target)} has several rates; a prediction takes one")
     return Workload((Step(target_name(target), target),))
 
 

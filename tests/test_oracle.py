@@ -90,8 +90,7 @@ def test_an_operator_costs_what_the_loops_say(kind, data, profile, batch):
 
 def oracle_block(profile, batch, block, paradigm):
     shape = ("c_in", "c_out", "bottleneck_ratio", "height", "width", "stride", "groups", "se")
-    settings = {**dict(paradigm), "paradigm": paradigm.name}
-    settings.pop("masker_layers", None)
+    settings = {name: value for name, value in paradigm if name in ("S", "G", "r")} | {"paradigm": paradigm.name}
     return oracle.block(machine(profile), batch, **{name: getattr(block, name) for name in shape}, **settings)
 
 

@@ -57,17 +57,19 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         click.echo(request.format_message())
         sys.exit(0)
     except click.ClickException as error:
-        _fail(" ".join(error.format_message().split()), error.exit_code)
+        _fail(error.format_message(), error.exit_code)
     except LatpredError as error:
         _fail(str(error), 1 if isinstance(error, DataError) else 2)
     except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted; nothing was written", 130)
+        _fail("interrupted; no file is left half written", 130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        _fail(f"cannot write: {error.strerror or error}", 1)
     sys.exit(0)
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"latpred: {message}", err=True)
+    click.echo(f"latpred: {' '.join(message.split())}", err=True)
     sys.exit(code)

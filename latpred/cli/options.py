@@ -18,6 +18,8 @@ from latpred.profile import HardwareProfile, load_profile
 
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv")
+#: A range of more steps is a slip of the pen.
+MOST_STEPS = 100_000
 
 
 def numbers(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, ...] | None:
@@ -34,7 +36,8 @@ def ranges(context: click.Context, parameter: click.Parameter, text: str | None)
         return None if text is None else tuple(number for part in text.split(",") for number in _range(part))
     except ValueError:
         raise click.BadParameter(
-            f"{text!r} is no range; give numbers separated by commas, or start:stop:step"
+            f"{text!r} is no range; give numbers separated by commas, or start:stop:step with start ≤ stop, step > 0 "
+            f"and at most {MOST_STEPS:,} steps"
         ) from None
 
 
@@ -42,7 +45,7 @@ def _range(part: str) -> list[float]:
     if ":" not in part:
         return [float(part)]
     start, stop, step = (float(bound) for bound in part.split(":"))
-    if not step > 0:
+    if not (step > 0 and start <= stop and stop - start <= step * MOST_STEPS):
         raise ValueError(part)
     # Rounded, so that 0.1:1.0:0.05 ends at 1.0 and has 0.15 in it, not 0.15000000000000002.
     return [round(start + i * step, 12) for i in range(int((stop - start) / step + 1e-6) + 1)]
@@ -54,7 +57,7 @@ def granularities(
     """Callback of an option: `4`, or `4-4-2-1` for one per stage; several settings separated by commas."""
     if text is None:
         return None
-    if not re.fullmatch(r"-?\d+(-\d+)*(,-?\d+(-\d+)*)*", text):
+    if not re.fullmatch(r"-?\d{1,9}(-\d{1,9})*(,-?\d{1,9}(-\d{1,9})*)*", text):
         raise click.BadParameter(f"{text!r} is no granularity; write 4, or 4-4-2-1 for one per stage")
     settings = [[int(number) for number in re.findall(r"^-?\d+|\d+", part)] for part in text.split(",")]
     return tuple(setting[0] if len(setting) == 1 else tuple(setting) for setting in settings)
@@ -64,7 +67,7 @@ def image_size(context: click.Context, parameter: click.Parameter, text: str | N
     """Callback of an option: `224`, or `800x1333` for height × width [pixels]."""
     if text is None:
         return None
-    match = re.fullmatch(r"(\d+)(?:[x×](\d+))?", text)
+    match = re.fullmatch(r"(\d{1,9})(?:[x×](\d{1,9}))?", text)
     size = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if min(size) < 1:
         raise click.BadParameter(f"{text!r} is no image size; write 224, or 800x1333 for height x width")

@@ -15,9 +15,14 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
+def json_text(content: Any) -> str:
+    """Indented JSON."""
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+
+
 def print_json(content: Any) -> None:
     """Indented JSON."""
-    click.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+    click.echo(json_text(content))
 
 
 def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:

@@ -97,6 +97,11 @@ def build(
             raise click.UsageError("a preset has its own paradigm, S and G; give it --r only")
         parts = [_at(part, part.name, r, rates) for part in preset.parts]
         return parts[0] if len(parts) == 1 else Joint(*parts)
+    for option, settings in (("S", S), ("G", G)):
+        if settings and len(settings) > 1:
+            raise click.UsageError(
+                f"--{option} takes one setting; write 4-4-2-1 for one per stage, or use `latpred sweep`"
+            )
     names = kinds(paradigm, S, G, r, rates)
     _check_used(names, S=S, G=G, r=r, unfuse=unfuse, rates=rates)
     built = []

@@ -85,11 +85,16 @@ def _grid(paradigm: str | None, S: Any, G: Any, r: Any, unfuse: tuple[str, ...])
     if not names or not r:
         raise click.UsageError("the sweep is empty: give --S or --G with --r, or --paradigm layer with --r")
     return [
-        skipping.build(paradigm=paradigm, S=edge and (edge,), G=group and (group,), r=(rate,), unfuse=unfuse)
-        for edge in S or (None,)
-        for group in G or (None,)
+        skipping.build(paradigm=paradigm, S=edge, G=group, r=(rate,), unfuse=unfuse)
+        for edge in _each(S)
+        for group in _each(G)
         for rate in r
     ]
+
+
+def _each(settings: tuple[Any, ...] | None) -> Iterator[tuple[Any] | None]:
+    """The settings one by one, or once None."""
+    yield from ((setting,) for setting in settings) if settings else (None,)
 
 
 def _masked(path: Path, S: Any, r: Any, targets: list[Any]) -> list[Paradigm]:
@@ -119,7 +124,7 @@ def _check_files(plot: Path | None, output_file: Path | None) -> None:
 
 
 def _whole(size: float) -> int:
-    if size != int(size):
+    if not size.is_integer():
         raise click.UsageError(f"--batch takes whole numbers, not {size:g}")
     return int(size)
 
@@ -127,15 +132,21 @@ def _whole(size: float) -> int:
 def _write(frame: pandas.DataFrame, path: Path) -> None:
     with whole_file(path) as temporary:
         if path.suffix.lower() == ".json":
-            frame.to_json(temporary, orient="records", indent=2)
+            temporary.write_text(output.json_text(_records(frame)) + "\n", encoding="utf-8")
         else:
             frame.to_csv(temporary, index=False)
     click.echo(f"wrote {path}: {len(frame)} rows", err=True)
 
 
+def _records(frame: pandas.DataFrame) -> list[dict[Any, Any]]:
+    """Rows in plain types, None where there is no value; pandas' own JSON keeps ten decimals, too few of a second."""
+    rows: list[dict[Any, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return rows
+
+
 def _print(frame: pandas.DataFrame, form: str) -> None:
     if form == "json":
-        click.echo(frame.to_json(orient="records", indent=2))
+        output.print_json(_records(frame))
     elif form == "csv":
         click.echo(frame.to_csv(index=False), nl=False)
     else:
