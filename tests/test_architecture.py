@@ -1,0 +1,86 @@
+"""One direction of flow: a module imports only from modules below it, and heavy packages only where they are used."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import latpred
+
+PACKAGE = Path(latpred.__file__).parent
+#: Modules and sub-packages from the bottom to the top; those of one line do not import one another.
+LAYERS = (
+    "errors units density tiling",
+    "records",
+    "files",
+    "profile",
+    "operators",
+    "token_operators paradigms cost",
+    "roofline published blocks",
+    "networks transformers",
+    "catalogue report masks rates",
+    "predict",
+    "sweep recommend ablation distribution",
+    "compare",
+    "table plot",
+    "catalogue_table",
+    "cli",
+)
+HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names.split()}
+FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent != PACKAGE or path.stem in HEIGHT]
+MOST_LINES = 350
+
+
+def part(path):
+    """The module, or the sub-package, that a file belongs to."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported(path):
+    """The parts of latpred that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            package, _, module = node.module.partition(".")
+            names = [module.split(".")[0]] if module else [alias.name for alias in node.names]
+            yield from (name for name in names if package == "latpred" and not name.startswith("__"))
+
+
+def test_every_module_has_its_place():
+    assert {part(path) for path in PACKAGE.rglob("*.py")} == {*HEIGHT, "__init__", "__main__"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_from_below(path):
+    own = part(path)
+    assert [name for name in imported(path) if name != own and HEIGHT[name] >= HEIGHT[own]] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_file_is_long(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+
+def loaded(program):
+    """Top-level packages in memory after a program ran in a fresh interpreter."""
+    program += "; import sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    command = [sys.executable, "-c", program]
+    return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1].split())
+
+
+def test_importing_latpred_is_light():
+    assert not loaded("import latpred") & {"rich", "matplotlib", "click", "pandas", "scipy", "yaml"}
+
+
+def test_predicting_on_the_command_line_loads_no_data_frames_or_pictures():
+    program = "import latpred.cli, contextlib\nwith contextlib.suppress(SystemExit): "
+    program += "latpred.cli.main('predict --device tx2 --block r50-stage1 --S 4 --r 0.6'.split())\npass"
+    assert not loaded(program) & {"matplotlib", "pandas", "scipy"}
+
+
+def test_all_is_complete_and_sorted():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    names = [alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    assert latpred.__all__ == sorted(names)
+    assert all(getattr(latpred, name).__doc__ for name in latpred.__all__ if callable(getattr(latpred, name)))
