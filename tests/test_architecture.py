@@ -41,10 +41,14 @@ def part(path):
 def imported(path):
     """The parts of latpred that a file imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            package, _, module = node.module.partition(".")
-            names = [module.split(".")[0]] if module else [alias.name for alias in node.names]
-            yield from (name for name in names if package == "latpred" and not name.startswith("__"))
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for package, name, *_ in (f"{name}.".split(".") for name in names):
+            if package == "latpred" and not name.startswith("__"):
+                yield name
 
 
 def test_every_module_has_its_place():
