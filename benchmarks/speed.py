@@ -1,0 +1,120 @@
+"""How fast latpred is, as ratios measured in one run: `python benchmarks/speed.py`."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import latpred
+from latpred import Spatial, grid, load_block, load_network, load_profile, predict, sweep
+from tests import oracle
+
+V100, BLOCK, NETWORK = load_profile("v100"), load_block("resnet50-stage1"), load_network("resnet101")
+STAGES = [f"{network}-stage{stage}" for network in ("resnet50", "regnety-800mf") for stage in range(1, 5)]
+CACHE = type(lru_cache(lambda: None))
+
+PREDICTION = "predict --device tx2 --block r50-stage1 --S 4 --r 0.6"
+COMMAND = [sys.executable, "-m", "latpred", *PREDICTION.split()]
+LIBRARIES = "import numpy, pydantic, click, yaml, rich.table"
+MODEL = f"{LIBRARIES}\nfrom pydantic import BaseModel\nclass A(BaseModel): x: int\nA(x=1)"
+
+
+def forget() -> None:
+    """Clear every cache of latpred."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "latpred":
+            for value in vars(module).values():
+                if isinstance(value, CACHE):
+                    value.cache_clear()
+
+
+def seconds(function: Callable[[], object], repeats: int, before: Callable[[], object] = lambda: None) -> float:
+    """Median time of a call."""
+    times = []
+    for _ in range(repeats):
+        before()
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return median(times)
+
+
+def loop() -> None:
+    """The same block, and its static form, in plain loops: what `predict` answers."""
+    machine = oracle.Machine(80, 64, 1.5e9, 700e9, 4.0)
+    shape = {"c_in": 256, "c_out": 256, "bottleneck_ratio": 4, "height": 56, "width": 56}
+    for settings in ({"paradigm": "spatial", "S": 4, "r": 0.6}, {"paradigm": "static"}):
+        oracle.block(machine, 128, **shape, stride=1, groups=1, se=False, **settings)
+
+
+def large_sweep() -> None:
+    """100 rates × 6 S × 8 blocks × 5 devices: 24,000 predictions."""
+    devices = [load_profile(name) for name in ("v100", "rtx3090", "rtx3060", "tx2", "nano")]
+    settings = grid(Spatial, granularity=range(1, 7), r=[i / 100 for i in range(1, 101)])
+    frame = sweep([load_block(name) for name in STAGES], devices, settings)
+    assert len(frame) == 24_000
+
+
+def cold_starts(pairs: int = 15) -> tuple[float, float, float]:
+    """Median ratio of a command's cold start to imports alone and to imports with one model, and its time."""
+    # Byte code is written as in any installation; this run alone may have switched that off.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+    def run(command: list[str]) -> float:
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+        return time.perf_counter() - start
+
+    commands = (COMMAND, [sys.executable, "-c", LIBRARIES], [sys.executable, "-c", MODEL])
+    for command in commands:
+        run(command)
+    times = [[run(command) for command in commands] for _ in range(pairs)]
+    return median(a / b for a, b, _ in times), median(a / c for a, _, c in times), median(a for a, _, _ in times)
+
+
+def main() -> None:
+    network = Spatial(S=4, r=0.6)
+
+    def predict_block() -> None:
+        predict(BLOCK, V100, network)
+
+    def predict_network() -> None:
+        predict(NETWORK, V100, Spatial(S=[4, 4, 2, 1], r=0.6))
+
+    predict_block()
+    predict_network()
+    rows = []
+    fast, slow = seconds(predict_block, 15, before=forget), seconds(loop, 3, before=oracle.density.cache_clear)
+    rows.append(
+        ("one block, cold caches", f"{fast * 1e3:.2f} ms", f"{slow / fast:.0f} × as fast as the loop", "≥ 50 ×")
+    )
+    cold = seconds(predict_network, 9, before=forget)
+    rows.append(("resnet101, cold caches", f"{cold * 1e3:.1f} ms", "", ""))
+    warm = seconds(predict_network, 25)
+    rows.append(("resnet101, warm", f"{warm * 1e3:.1f} ms", "", "≤ 20 ms"))
+    forget()
+    swept = seconds(large_sweep, 1)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    rows.append(("24,000 predictions, cold caches", f"{swept:.2f} s", f"{peak:.0f} MB at most", "≤ 2 s, ≤ 300 MB"))
+    to_imports, to_model, start = cold_starts()
+    rows.append(
+        ("latpred predict from a cold start", f"{start * 1e3:.0f} ms", f"{to_imports:.2f} × the imports", "≤ 1.5 ×")
+    )
+    rows.append(("", "", f"{to_model:.2f} × the imports and one pydantic model", ""))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    print(f"latpred {latpred.__version__}, Python {sys.version.split()[0]}, {os.cpu_count()} cores")
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+if __name__ == "__main__":
+    main()
