@@ -16,6 +16,9 @@ from latpred.density import active_patches, patch_count
 from latpred.profile import ELEMENT_BYTES
 from latpred.records import Count, Plain, Rate, Record
 
+#: The density of the fullest tile is a sum over as many terms as channels.
+MOST_SKIPPED_CHANNELS = 100_000
+
 
 class Operator(Record):
     """One step of a workload; subclasses say what it computes."""
@@ -52,6 +55,8 @@ class Convolution(Operator):
             raise ValueError(f"{self.c_in} → {self.c_out} channels cannot be split into {self.groups} groups")
         if min(self.height, self.width) < self.stride:
             raise ValueError(f"a {self.height}×{self.width} map is too small for stride {self.stride}")
+        if self.c_out > MOST_SKIPPED_CHANNELS and not (self.input_rate == self.output_rate == 1):
+            raise ValueError(f"channels can be skipped among {MOST_SKIPPED_CHANNELS:,}, not among {self.c_out:,}")
         return self
 
     @property

@@ -23,7 +23,7 @@ def _plain(value: object) -> object:
 
 Plain = BeforeValidator(_plain)
 #: Larger numbers are slips of the pen; within these limits every product of a few of them is a finite float.
-Count = Annotated[int, Field(ge=1, le=10**9, strict=True), Plain]
+Count = Annotated[int, Field(ge=1, le=10**15, strict=True), Plain]
 Positive = Annotated[float, Field(ge=1e-9, le=1e21, strict=True), Plain]
 _Fraction = Annotated[float, Field(ge=0, le=1, strict=True)]
 #: One rate in [0, 1]; or a tuple of them, and then every number derived from it is an array of that length.

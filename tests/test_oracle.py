@@ -102,6 +102,17 @@ def test_a_block_costs_what_the_loops_say(data, profile, batch, block):
     assert report.static_latency_s == exactly(oracle_block(profile, batch, block, latpred.Static()))
 
 
+def test_large_batches_of_a_transformer_are_no_mistake():
+    network, v100 = latpred.load_network("t2t-vit-19"), latpred.load_profile("v100")
+    times = [latpred.predict(network, v100, batch=batch).latency_s for batch in (128, 4096)]
+    assert 24 < times[1] / times[0] < 33  # 32 times the images
+
+
+def test_channels_are_skipped_among_a_hundred_thousand_at_most():
+    with pytest.raises(latpred.InputError, match="channels can be skipped among 100,000, not among 1,000,000"):
+        latpred.Convolution(c_in=64, c_out=10**6, height=8, width=8, output_rate=0.5)
+
+
 def test_large_operators_do_not_overflow():
     shape = {"c_in": 10**5, "c_out": 10**5, "height": 10**4, "width": 10**4, "kernel": 3}  # 9e18 multiply-adds a row
     profile = latpred.load_profile("v100")
