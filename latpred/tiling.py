@@ -56,7 +56,7 @@ def cheapest(axes: tuple[Axis, ...], latency: Callable[..., Numbers]) -> tuple[N
     """
     shape = tuple(len(axis) for axis in axes)
     # In floating point, where products of whole numbers are exact up to 2^53 and never wrap around.
-    grid = np.ix_(*(axis.astype(float) for axis in axes), np.zeros(1))[:-1]
+    grid = [axis.astype(float).reshape(-1, *[1] * (len(axes) - place)) for place, axis in enumerate(axes)]
     values = np.asarray(latency(*grid), dtype=float)
     rates = values.shape[-1]
     values = np.broadcast_to(values, (*shape, rates)).reshape(-1, rates)

@@ -25,7 +25,7 @@ def _filter_tiles(o: op.Convolution, c_t: Numbers, h_t: Numbers, w_t: Numbers) -
 
 def _density(n_c: Numbers, c_t: Numbers, rho: Numbers) -> Numbers:
     """D(n_c, c_t, ρ), which is 1 when dense."""
-    return 1.0 if np.all(rho == 1) else fullest_density(n_c, c_t, rho)
+    return 1.0 if rho.ndim == 0 and rho == 1 else fullest_density(n_c, c_t, rho)
 
 
 def convolution(o: op.Convolution, M: Machine, N: int) -> Cost:
