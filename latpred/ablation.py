@@ -1,4 +1,11 @@
-"""What each fusion of a spatial block gains: masker with conv1, gather with conv2, scatter with the addition."""
+"""What each fusion of a spatial block gains: masker with conv1, gather with conv2, scatter with the addition.
+
+Fusing never costs time and never reads more. A gather or a scatter of its own copies the patches once more. The fused
+masker is one dense kernel, which computes and writes the whole of conv1's map: where few patches are active that moves
+more data (`memory_s` rises) than masker and patch convolution one after the other, which read the input twice but write
+the active patches alone. The cost model fuses only where the kernel saved makes up for it, and counts two kernels
+elsewhere (MODEL §5); so an implementation that always fuses the masker does lose time at low rates.
+"""
 
 from __future__ import annotations
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latpred.blocks import Bottleneck
 from latpred.cost import CostFunction, cost_model
 from latpred.density import active_patches, patch_count
 from latpred.errors import InputError
-from latpred.networks import Network, PlacedBlock
+from latpred.networks import Network
 from latpred.paradigms import Joint, Paradigm, Spatial
 from latpred.predict import STATIC, checked_batch, curve, lower
 from latpred.profile import HardwareProfile
-from latpred.rates import checked_rates
+from latpred.rates import check_width, checked_rates
 
+DEFAULT_DRAWS = 10_000
+#: More draws say no more, and fill the memory.
+MOST_DRAWS = 1_000_000
 #: Rates that are not counts of patches are rounded to this fraction, so that equal ones are predicted once.
 _RATE_STEP = 1 / 1024
 
@@ -58,7 +62,7 @@ def predict_samples(
     *,
     batch: int | None = None,
     model: str = "published",
-    draws: int = 10_000,
+    draws: int = DEFAULT_DRAWS,
     seed: int = 0,
 ) -> Distribution:
     """Latency over samples with their own rates.
@@ -76,14 +80,13 @@ def predict_samples(
     Raises
     ------
     InputError
-        Several paradigms at once, rates of another width, fewer than one draw.
+        Several paradigms at once, or fewer draws than one.
     DataError
-        Rates outside [0, 1] or NaN.
+        Rates outside [0, 1] or NaN, or of another width.
     """
     if isinstance(paradigm, Joint) or paradigm == STATIC:
         raise InputError(f"rates per sample are those of one paradigm, not of {paradigm.label}")
-    if draws < 1:
-        raise InputError(f"draws must be at least 1, got {draws}")
+    checked_draws(draws)
     cost, batch = cost_model(model, profile), checked_batch(batch, profile)
     per_block = _per_block(checked_rates(np.atleast_2d(rates), "rates"), network)
     samples = len(per_block)
@@ -110,16 +113,18 @@ def predict_samples(
     )
 
 
+def checked_draws(draws: int) -> int:
+    """The number itself; raises InputError below 1 and for too many."""
+    if not 1 <= draws <= MOST_DRAWS:
+        raise InputError(f"draws must be from 1 to {MOST_DRAWS:,}, got {draws}")
+    return draws
+
+
 def _per_block(rates: NDArray[np.float64], network: Network) -> NDArray[np.float64]:
     """One column per block; columns of stages are repeated."""
-    stages, blocks = len(network.stages), len(network.blocks)
-    if rates.shape[1] == blocks:
-        return rates
-    if rates.shape[1] == stages:
-        return np.repeat(rates, [stage.blocks for stage in network.stages], axis=1)
-    raise InputError(
-        f"rates have {rates.shape[1]} columns; {network.name} needs {blocks} (one per block) or {stages} (per stage)"
-    )
+    counts = network.blocks_per_stage
+    check_width(rates, counts, "rates")
+    return rates if rates.shape[1] == sum(counts) else np.repeat(rates, counts, axis=1)
 
 
 def _latencies(
@@ -128,16 +133,23 @@ def _latencies(
     """One latency per row of `rates`; equal blocks at equal rates are predicted once."""
     outside = (step for step in lower(network, paradigm.at_rates(1.0)).steps if step.block is None)
     total = np.full(len(rates), sum((float(cost(step.operator, batch).latency_s) for step in outside), 0.0))
-    counts = [stage.blocks for stage in network.stages]
+    counts = network.blocks_per_stage
     for placed in network.blocks:
         setting = paradigm.at_rates(1.0).for_block(placed.stage, placed.number, counts)
-        asked, place = np.unique(_rounded(rates[:, placed.number], setting, placed), return_inverse=True)
+        asked, place = _distinct(rates[:, placed.number], setting, placed.block)
         total += curve(placed.block, cost, setting, asked, batch).latency_s[place]
     return total
 
 
-def _rounded(rates: NDArray[np.float64], paradigm: Paradigm, placed: PlacedBlock) -> NDArray[np.float64]:
-    if isinstance(paradigm, Spatial) and isinstance(paradigm.S, int):
-        patches = patch_count(placed.block.out_height, placed.block.out_width, paradigm.S)
-        return active_patches(rates, patches) / patches
-    return np.round(rates / _RATE_STEP) * _RATE_STEP
+def _distinct(
+    rates: NDArray[np.float64], paradigm: Paradigm, block: Bottleneck
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The rates that need a prediction of their own, and which of them each sample has."""
+    if not isinstance(paradigm, Spatial):
+        return np.unique(np.round(rates / _RATE_STEP) * _RATE_STEP, return_inverse=True)
+    S = cast(int, paradigm.S)
+    # The first convolution of a strided block counts patches of the larger input map.
+    maps = ((block.height, block.width), (block.out_height, block.out_width))
+    counts = np.stack([active_patches(rates, patch_count(*size, S)) for size in maps])
+    _, first, place = np.unique(counts, axis=1, return_index=True, return_inverse=True)
+    return rates[first], place.ravel()

@@ -6,6 +6,7 @@ A coarser patch catches more pixels, so its rate is higher; masks of your own da
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,15 +70,19 @@ def rates_from_masks(path: Path | str, S: Sequence[int] = ()) -> MaskRates:
     Parameters
     ----------
     S
-        Further patch edges; counted in any case are all divisors of a map and all powers of two up to it.
+        Further patch edges, counted in every stage whose map they fit in; counted in any case are all divisors of a map
+        and all powers of two up to it.
 
     Raises
     ------
     DataError
-        No such file, or arrays of another rank or type, or without samples.
+        No such file, or arrays of another rank or type, without samples, or with other samples than the first.
+    InputError
+        An S below 1.
     """
     path = Path(path)
-    maps, rates, samples = [], [], 0
+    _check_edges(S)
+    maps, rates, samples = [], [], {}
     try:
         with zipfile.ZipFile(path) as archive:
             names = sorted(archive.namelist())
@@ -85,14 +90,28 @@ def rates_from_masks(path: Path | str, S: Sequence[int] = ()) -> MaskRates:
                 raise DataError(f"{path}: holds no arrays; give one per stage")
             for name in names:
                 with archive.open(name) as file:
-                    samples, size, stage = _count(file, f"{path}: {name.removesuffix('.npy')}", S)
+                    stage_name = name.removesuffix(".npy")
+                    samples[stage_name], size, stage = _count(file, f"{path}: {stage_name}", S)
                 maps.append(size)
                 rates.append(stage)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except zipfile.BadZipFile:
-        raise DataError(f"{path}: is no .npz file; save masks with numpy.savez(file, stage1=…, stage2=…)") from None
-    return MaskRates(samples, tuple(maps), tuple(rates))
+    except (zipfile.BadZipFile, zlib.error, EOFError):
+        raise DataError(
+            f"{path}: is no whole .npz file; save masks with numpy.savez(file, stage1=…, stage2=…)"
+        ) from None
+    except (NotImplementedError, RuntimeError):
+        raise DataError(f"{path}: is packed or encrypted in a way that cannot be read; use numpy.savez") from None
+    if len(set(samples.values())) > 1:
+        counts = ", ".join(f"{count} in {name}" for name, count in samples.items())
+        raise DataError(f"{path}: every stage needs masks of the same samples, got {counts}")
+    return MaskRates(next(iter(samples.values())), tuple(maps), tuple(rates))
+
+
+def _check_edges(S: Sequence[int]) -> None:
+    for edge in S:
+        if edge < 1:
+            raise InputError(f"S must be at least 1, got {edge}")
 
 
 def patch_edges(height: int, width: int) -> list[int]:

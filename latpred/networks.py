@@ -91,12 +91,15 @@ class Network(Record):
 
     @model_validator(mode="after")
     def _blocks_fit(self) -> Network:
+        problems = []
         for number, stage in enumerate(self.stages, start=1):
             inner = stage.c_out // self.bottleneck_ratio
             if stage.c_out % self.bottleneck_ratio:
-                raise ValueError(f"stage {number}: c_out={stage.c_out} is no multiple of {self.bottleneck_ratio}")
-            if self.group_width and inner % self.group_width:
-                raise ValueError(f"stage {number}: {inner} inner channels are no multiple of {self.group_width}")
+                problems.append(f"stage {number}: c_out={stage.c_out} is no multiple of {self.bottleneck_ratio}")
+            elif self.group_width and inner % self.group_width:
+                problems.append(f"stage {number}: {inner} inner channels are no multiple of {self.group_width}")
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     @property
@@ -113,6 +116,11 @@ class Network(Record):
             height, width = -(-height // stage.stride), -(-width // stage.stride)
             maps.append((height, width))
         return tuple(maps)
+
+    @property
+    def blocks_per_stage(self) -> list[int]:
+        """Blocks of each stage."""
+        return [stage.blocks for stage in self.stages]
 
     def block(self, stage: int, *, first: bool = False) -> Bottleneck:
         """The first block of a stage (counted from 1), or the repeated one; the only one where there is one."""
@@ -223,9 +231,8 @@ class NetworkStage(Record):
         """The operators of the stage's blocks; settings may be the whole network's sequences."""
         steps: list[Step] = []
         notes: dict[str, None] = {}
-        counts = [stage.blocks for stage in self.network.stages]
         for stage, number, block in self.blocks:
-            lowered = block.lower(paradigm.for_block(stage, number, counts), rates)
+            lowered = block.lower(paradigm.for_block(stage, number, self.network.blocks_per_stage), rates)
             steps += [step._replace(stage=stage + 1, block=number + 1) for step in lowered.steps]
             notes.update(dict.fromkeys(lowered.notes))
         return Workload(tuple(steps), tuple(notes))

@@ -25,7 +25,8 @@ MOST_SPELLED = 6
 P = TypeVar("P", bound="Paradigm")
 #: Settings that may be sequences.
 _SETTINGS = ("S", "G", "r")
-_RATES = ("r", "attention_r", "mlp_r")
+#: Fields that are rates.
+RATES = ("r", "attention_r", "mlp_r")
 
 
 class Skipping(NamedTuple):
@@ -109,7 +110,7 @@ class Paradigm(Record):
     def text(self, *, rates: bool = True) -> str:
         """As a reader would write it, with or without the rates."""
         fields = type(self).model_fields
-        shown = [(key, value) for key, value in self if value != fields[key].default and (rates or key not in _RATES)]
+        shown = [(key, value) for key, value in self if value != fields[key].default and (rates or key not in RATES)]
         settings = ", ".join(f"{key}={spelled(value)}" for key, value in shown)
         return f"{self.name}({settings})" if settings else self.name
 
@@ -277,6 +278,12 @@ class Joint(Paradigm):
     def parts(self) -> tuple[Paradigm, ...]:
         """The members."""
         return self.members
+
+    @property
+    def rate(self) -> Any:
+        """The rate that all parts have in common; None where they differ."""
+        rates = {part.rate for part in self.members}
+        return rates.pop() if len(rates) == 1 else None
 
     @property
     def granularity(self) -> Any:

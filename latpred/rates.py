@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,14 @@ def read_rates(path: Path) -> NDArray[np.float64]:
     if path.suffix.lower() not in readers:
         raise InputError(f"{path}: rates come as {', '.join(readers)}, not {path.suffix or 'a file without suffix'!r}")
     try:
-        rates = np.asarray(readers[path.suffix.lower()](path), dtype=float)
+        rates = np.asarray(readers[path.suffix.lower()](path))
+        if rates.dtype.kind not in "fiu":
+            raise TypeError(rates.dtype)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, TypeError, EOFError, UnicodeDecodeError):
+    except (ValueError, TypeError, EOFError, RecursionError):
         raise DataError(f"{path}: is no table of numbers, one row per sample or one number per block") from None
+    rates = rates.astype(float)
     if rates.ndim == 2 and 1 in rates.shape:
         rates = rates.ravel()
     return checked_rates(rates, str(path))
@@ -46,8 +50,9 @@ def _read_json(path: Path) -> Any:
 
 
 def _read_csv(path: Path) -> Any:
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    header = bool(lines) and any(_is_text(cell) for cell in lines[0].split(","))
+    # A spreadsheet may begin with a byte order mark.
+    lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    header = bool(lines) and all(_is_text(cell) for cell in lines[0].split(","))
     return [[float(cell) for cell in line.split(",")] for line in lines[header:]]
 
 
@@ -70,6 +75,15 @@ def checked_rates(rates: NDArray[np.float64], where: str) -> NDArray[np.float64]
         value = rates[tuple(bad[0])]
         raise DataError(f"{where}: rates must be from 0 to 1; {what} {place} is {value:g} ({len(bad)} such)")
     return rates
+
+
+def check_width(rates: NDArray[np.float64], blocks_per_stage: Sequence[int], where: str) -> None:
+    """Raise DataError unless the last axis has one rate per block or one per stage."""
+    stages, blocks, width = len(blocks_per_stage), sum(blocks_per_stage), rates.shape[-1]
+    if width not in (stages, blocks):
+        raise DataError(
+            f"{where}: holds {width} rates per sample; the network needs {blocks} (blocks) or {stages} (stages)"
+        )
 
 
 def beta_rates(

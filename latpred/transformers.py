@@ -91,6 +91,8 @@ class VisionTransformer(Record):
 @lru_cache(maxsize=1024)
 def _lower(network: VisionTransformer, paradigm: Paradigm) -> Workload:
     skip = Skipping(**paradigm.skipping())
+    if skip.gate != "fused":
+        raise InputError(f"{network.name} decides with a policy of its own; leave the layer masker {skip.gate!r} out")
     tokens, d = network.tokens, network.dim
     block = list(_block(network, skip))
     steps = [Step(name, operator) for name, operator in _embedding(network)]
@@ -99,7 +101,13 @@ def _lower(network: VisionTransformer, paradigm: Paradigm) -> Workload:
         steps += [step._replace(block=number) for step in block]
     steps.append(Step("head norm", tok.LayerNorm(rows=tokens, channels=d)))
     steps.append(Step("classifier", tok.Linear(tokens=1, c_in=d, c_out=network.classes)))
-    return Workload(tuple(steps))
+    return Workload(tuple(steps), tuple(_notes(network)))
+
+
+def _notes(network: VisionTransformer) -> Iterator[str]:
+    if any(edge % PATCH_EDGE for edge in network.image_size):
+        image, grid = ("×".join(map(str, size)) for size in (network.image_size, network.grid))
+        yield f"{network.name}: {PATCH_EDGE}×{PATCH_EDGE} patches do not divide the {image} image; {grid} are counted"
 
 
 def _embedding(network: VisionTransformer) -> Iterator[tuple[str, Operator]]:

@@ -12,7 +12,6 @@ import pandas
 import pytest
 
 import latpred
-from latpred.cli import main
 
 ROOT = Path(__file__).parents[1]
 #: Each file is a command and what it prints; renew_cli_output.py writes them again.
@@ -20,25 +19,6 @@ OUTPUTS = sorted((ROOT / "tests" / "cli_output").glob("*.txt"))
 BLOCK = "--device tx2 --block r50-stage1"
 NETWORK = "--device v100 --network resnet50"
 DEVICES = "nano, rtx3060, rtx3090, tx2, v100"
-
-
-@pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
-    """Runs a command in an empty folder: (exit code, stdout, stderr); a mistake is one line and writes nothing."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(command, *more):
-        before = set(tmp_path.rglob("*"))
-        with pytest.raises(SystemExit) as exit:
-            main([*command.split(), *more])
-        out, err = capsys.readouterr()
-        if exit.value.code:
-            assert out == ""
-            assert re.fullmatch(r"\n?latpred: [^\n]+\n", err), err  # ^C is on a line of its own
-            assert set(tmp_path.rglob("*")) == before
-        return exit.value.code, out, err
-
-    return run
 
 
 def fails(run, code, command, *more):

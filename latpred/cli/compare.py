@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from latpred.catalogue import load_network, load_preset
+from latpred.catalogue import AnyNetwork, load_network, load_preset
 from latpred.cli import options, output
 from latpred.compare import candidates, curves
 from latpred.compare import compare as compare_paradigms
@@ -59,8 +59,7 @@ def compare(
     for name in networks:
         network = load_network(name, image_size)
         for profile in options.load_devices(devices):
-            chosen: dict[str, Paradigm] = {preset: load_preset(preset)[0].paradigm for preset in presets}
-            chosen = chosen or candidates(network, profile, batch=batch, model=model)
+            chosen = _chosen(presets, network) or candidates(network, profile, batch=batch, model=model)
             found = compare_paradigms(network, profile, target_macs, chosen, batch=batch, model=model)
             rows.append((f"{network.name} on {profile.name}", found))
             if plot:
@@ -80,3 +79,14 @@ def compare(
 
         for target, found in rows:
             output.print_rich(table.comparison_table(target, found), table.CAVEATS[model], "")
+
+
+def _chosen(presets: tuple[str, ...], network: AnyNetwork) -> dict[str, Paradigm]:
+    """The paradigms of presets, all published on this network."""
+    chosen = {}
+    for name in presets:
+        preset, backbone = load_preset(name)
+        if backbone.name != network.name:
+            raise click.UsageError(f"{name} is a preset of {backbone.name}, not of {network.name}")
+        chosen[name] = preset.paradigm
+    return chosen

@@ -24,7 +24,11 @@ def rates_from_masks(file: Path, S: tuple[Any, ...] | None, form: str) -> None:
     \b
     latpred rates-from-masks masks.npz
     """
-    found = count(file, S=[edge for edge in S or () if isinstance(edge, int)])
+    edges = options.edges(S)
+    found = count(file, S=edges)
+    for edge in edges:
+        if not any(edge in rates for rates in found.rates):
+            raise click.UsageError(f"S={edge} is larger than every map; leave it out")
     rows = [
         {"stage": number, "height": height, "width": width, "S": S, "r": rate}
         for number, ((height, width), rates) in enumerate(zip(found.maps, found.rates, strict=True), start=1)

@@ -63,6 +63,12 @@ def granularities(
     return tuple(setting[0] if len(setting) == 1 else tuple(setting) for setting in settings)
 
 
+def edges(settings: Sequence[int | tuple[int, ...]] | None) -> list[int]:
+    """Every number that some granularities name."""
+    listed = (setting if isinstance(setting, tuple) else (setting,) for setting in settings or ())
+    return sorted({edge for setting in listed for edge in setting})
+
+
 def image_size(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, int] | None:
     """Callback of an option: `224`, or `800x1333` for height × width [pixels]."""
     if text is None:

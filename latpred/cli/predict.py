@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from latpred.distribution import Distribution
 
-#: Samples drawn from a Beta distribution, and batches drawn from samples.
-DRAWS = 10_000
-
 
 @click.command()
 @options.device_option
@@ -35,8 +32,10 @@ DRAWS = 10_000
 )
 @click.option("--beta", callback=options.numbers, metavar="MEAN,STD", help="Rates per sample from a Beta distribution.")
 @click.option("--masks", type=click.Path(path_type=Path), help="Pixel masks per stage (.npz): the rate at each S.")
-@click.option("--draws", type=click.IntRange(min=1), default=DRAWS, show_default=True, help="Samples or batches drawn.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the draws.")
+@click.option(
+    "--draws", type=click.IntRange(min=1), help="Samples drawn with --beta, batches of samples; default 10000."
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of the draws; default 0.")
 @options.batch_option
 @options.model_option
 @options.format_option
@@ -50,8 +49,8 @@ def predict(
     rates: Path | None,
     beta: tuple[float, ...] | None,
     masks: Path | None,
-    draws: int,
-    seed: int,
+    draws: int | None,
+    seed: int | None,
     batch: int | None,
     model: str,
     form: str,
@@ -78,10 +77,14 @@ def predict(
         targets = [options.including(network, include)]
     else:
         targets = options.load_targets(blocks, networks, image_size, include)
-    of_samples = _sample_rates(skipped, rates, beta, masks, targets, draws, seed)
-    paradigm = skipping.build(**skipped, preset=published.paradigm if preset else None)
+    own = published.paradigm if preset else None
+    drawing = {name: value for name, value in (("draws", draws), ("seed", seed)) if value is not None}
+    of_samples = _sample_rates(skipped, rates, beta, masks, targets, own, drawing)
+    if drawing and of_samples is None:
+        raise click.UsageError(f"--{next(iter(drawing))} needs rates per sample: --beta, or --rates with several rows")
+    paradigm = skipping.build(**skipped, preset=own)
     results = [
-        (target, _answer(target, profile, paradigm, of_samples, batch=batch, model=model, draws=draws, seed=seed))
+        (target, _answer(target, profile, paradigm, of_samples, drawing, batch=batch, model=model))
         for target in targets
         for profile in options.load_devices(devices)
     ]
@@ -94,23 +97,26 @@ def _sample_rates(
     beta: tuple[float, ...] | None,
     masks: Path | None,
     targets: list[Any],
-    draws: int,
-    seed: int,
+    preset: Paradigm | None,
+    drawing: dict[str, Any],
 ) -> NDArray[Any] | None:
     """Fill in r from a file, a distribution or masks; the rates per sample where there are any."""
     sources = {"--r": skipped["r"], "--rates": rates, "--beta": beta, "--masks": masks}
+    if masks:
+        sources["--spatial-r"] = skipped["spatial_r"]
     given = [name for name, value in sources.items() if value]
     if len(given) > 1:
-        raise click.UsageError(f"{' and '.join(given)} both give the rates; keep one")
+        raise click.UsageError(f"{' and '.join(given)} give the rates; keep one")
     if not (rates or beta or masks):
         return None
     if len(targets) != 1 or not isinstance(targets[0], Network):
         raise click.UsageError(f"{given[0]} needs one network of residual blocks: --network NAME")
     network = targets[0]
     if masks:
-        skipped["r"] = _mask_rates(masks, skipped["S"], network)
+        S = options.one(skipped["S"]) if skipped["S"] else preset and preset.granularity
+        skipped["spatial_r"] = _mask_rates(masks, S, network)
         return None
-    of_samples = _read(rates) if rates else _draw(beta or (), network, draws, seed)
+    of_samples = _read(rates, network) if rates else _draw(beta or (), network, **drawing)
     if of_samples.ndim == 1:
         skipped["r"] = tuple(of_samples)
         return None
@@ -118,31 +124,34 @@ def _sample_rates(
     return of_samples
 
 
-def _read(path: Path) -> NDArray[Any]:
-    from latpred.rates import read_rates
+def _read(path: Path, network: Network) -> NDArray[Any]:
+    from latpred.rates import check_width, read_rates
 
-    return read_rates(path)
+    rates = read_rates(path)
+    check_width(rates, network.blocks_per_stage, str(path))
+    return rates
 
 
-def _draw(beta: tuple[float, ...], network: Network, draws: int, seed: int) -> NDArray[Any]:
+def _draw(beta: tuple[float, ...], network: Network, draws: int | None = None, seed: int = 0) -> NDArray[Any]:
     import numpy as np
 
+    from latpred.distribution import DEFAULT_DRAWS, checked_draws
     from latpred.rates import beta_rates
 
     if len(beta) != 2:
         raise click.UsageError("--beta takes a mean and a standard deviation, e.g. 0.5,0.2")
-    return beta_rates(*beta, draws, len(network.blocks), np.random.default_rng(seed))
+    samples = checked_draws(DEFAULT_DRAWS if draws is None else draws)
+    return beta_rates(*beta, samples, len(network.blocks), np.random.default_rng(seed))
 
 
 def _mask_rates(path: Path, S: Any, network: Network) -> tuple[float, ...]:
     from latpred.masks import rates_from_masks
 
-    if not S:
+    if S is None:
         raise click.UsageError("--masks needs --S, the patch edge at which to count")
-    edges = options.one(S)
-    counted = rates_from_masks(path, S=(edges,) if isinstance(edges, int) else edges)
+    counted = rates_from_masks(path, S=options.edges((S,)))
     counted.check(network)
-    return counted.for_granularity(edges)
+    return counted.for_granularity(S)
 
 
 def _answer(
@@ -150,9 +159,7 @@ def _answer(
     profile: HardwareProfile,
     paradigm: Paradigm,
     of_samples: NDArray[Any] | None,
-    *,
-    draws: int,
-    seed: int,
+    drawing: dict[str, Any],
     **settings: Any,
 ) -> tuple[Report, Distribution | None]:
     report = predict_latency(target, profile, paradigm, **settings)
@@ -160,7 +167,7 @@ def _answer(
         return report, None
     from latpred.distribution import predict_samples
 
-    return report, predict_samples(target, profile, paradigm, of_samples, draws=draws, seed=seed, **settings)
+    return report, predict_samples(target, profile, paradigm, of_samples, **drawing, **settings)
 
 
 def _print(results: list[tuple[Any, tuple[Report, Distribution | None]]], form: str) -> None:

@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 import click
 
 from latpred.cli import options
-from latpred.paradigms import FUSIONS, SINGLE, Joint, Layer, Paradigm, Static
+from latpred.paradigms import FUSIONS, RATES, SINGLE, Joint, Paradigm, Static
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: Rates of single parts, for joint paradigms; a layer's may differ for a transformer's halves.
 _PART_RATES = ("spatial", "channel", "layer", "attention", "mlp", "token", "head")
+_HALVES = ("attention_r", "mlp_r")
 
 
 def skipping_options(*, ranges: bool = False) -> Callable[[F], F]:
@@ -43,7 +44,7 @@ def skipping_options(*, ranges: bool = False) -> Callable[[F], F]:
 
 
 def _fusions(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
-    names = tuple(text.split(",")) if text else ()
+    names = tuple(dict.fromkeys(text.split(","))) if text else ()
     unknown = [name for name in names if name not in FUSIONS]
     if unknown:
         raise click.BadParameter(f"{unknown[0]!r} is no fusion; choose from {', '.join(FUSIONS)}")
@@ -95,46 +96,32 @@ def build(
     if preset is not None:
         if paradigm or S or G or unfuse:
             raise click.UsageError("a preset has its own paradigm, S and G; give it --r only")
-        parts = [_at(part, part.name, r, rates) for part in preset.parts]
-        return parts[0] if len(parts) == 1 else Joint(*parts)
-    for option, settings in (("S", S), ("G", G)):
-        if settings and len(settings) > 1:
-            raise click.UsageError(
-                f"--{option} takes one setting; write 4-4-2-1 for one per stage, or use `latpred sweep`"
-            )
-    names = kinds(paradigm, S, G, r, rates)
+        names = [part.name for part in preset.parts]
+        settings = {part.name: {field: value for field, value in part if field not in RATES} for part in preset.parts}
+    else:
+        for option, given in (("S", S), ("G", G)):
+            if given and len(given) > 1:
+                raise click.UsageError(
+                    f"--{option} takes one setting; write 4-4-2-1 for one per stage, or use `latpred sweep`"
+                )
+        names = kinds(paradigm, S, G, r, rates)
+        settings = {"spatial": {"S": options.one(S), "unfuse": unfuse}, "channel": {"G": options.one(G)} if G else {}}
     _check_used(names, S=S, G=G, r=r, unfuse=unfuse, rates=rates)
-    built = []
-    for name in names:
-        fields: dict[str, Any] = {"r": _rate(name, r, rates)}
-        if name == "spatial":
-            if not S:
-                raise click.UsageError("the spatial paradigm needs --S, the patch edge in pixels")
-            fields |= {"S": options.one(S), "unfuse": unfuse}
-        if name == "channel" and G:
-            fields["G"] = options.one(G)
-        if name == "layer" and ("attention_r" in rates or "mlp_r" in rates):
-            fields = {half: options.one(rates[half]) for half in ("attention_r", "mlp_r") if half in rates}
-        built.append(SINGLE[name](**fields))
+    if preset is None and "spatial" in names and not S:
+        raise click.UsageError("the spatial paradigm needs --S, the patch edge in pixels")
+    built = [SINGLE[name](**settings.get(name, {}), **_rates(name, r, rates)) for name in names]
     return Static() if not built else built[0] if len(built) == 1 else Joint(*built)
 
 
-def _at(part: Paradigm, name: str, r: Any, rates: dict[str, Any]) -> Paradigm:
-    """A preset's part at its rate, checked as any other."""
-    if isinstance(part, Layer) and ("attention_r" in rates or "mlp_r" in rates):
-        halves = {half: options.one(rates.get(half)) for half in ("attention_r", "mlp_r")}
-        return Layer(**halves, masker=part.masker, hidden=part.hidden)
-    settings = {field: value for field, value in part if field not in ("r", "attention_r", "mlp_r")}
-    settings["r"] = _rate(name, r, rates)
-    return type(part)(**settings)
-
-
-def _rate(name: str, r: Any, rates: dict[str, Any]) -> Any:
+def _rates(name: str, r: Any, rates: dict[str, Any]) -> dict[str, Any]:
+    """The rate fields of a part: its own rate, those of a layer's halves, or the common one."""
+    halves = {field: options.one(rates[field]) for field in _HALVES if field in rates}
+    if name == "layer" and halves:
+        return halves
     value = rates.get(f"{name}_r", r)
-    halves = name == "layer" and ("attention_r" in rates or "mlp_r" in rates)
-    if not value and not halves:
+    if not value:
         raise click.UsageError(f"the {name} paradigm needs --r, the activation rate from 0 to 1")
-    return options.one(value)
+    return {"r": options.one(value)}
 
 
 def _check_used(names: list[str], *, S: Any, G: Any, r: Any, unfuse: Any, rates: dict[str, Any]) -> None:
@@ -144,9 +131,13 @@ def _check_used(names: list[str], *, S: Any, G: Any, r: Any, unfuse: Any, rates:
     for option, (value, part) in needed.items():
         if value and part not in names:
             raise click.UsageError(f"--{option} has no meaning for the {what} paradigm; leave it out")
-    for name in rates:
-        part = name.removesuffix("_r")
-        if ("layer" if part in ("attention", "mlp") else part) not in names:
-            raise click.UsageError(f"--{part}-r has no meaning for the {what} paradigm; leave it out")
+    own = {"layer" if field in _HALVES else field.removesuffix("_r"): field for field in rates}
+    for part, field in own.items():
+        if part not in names:
+            raise click.UsageError(f"--{field.replace('_', '-')} has no meaning for the {what} paradigm; leave it out")
+    if "layer_r" in rates and own["layer"] in _HALVES:
+        raise click.UsageError("--layer-r is the rate of attention and MLP; give it, or --attention-r and --mlp-r")
     if r and not names:
         raise click.UsageError(f"--r has no meaning for the {what} paradigm; leave it out")
+    if r and set(names) <= set(own):
+        raise click.UsageError(f"every part of {what} has a rate of its own; leave out the common one")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from latpred.cli import options, output, skipping
 from latpred.files import check_writable, whole_file
@@ -64,7 +63,10 @@ def sweep(
     """
     _check_files(plot, output_file)
     targets, profiles = options.load_targets(blocks, networks, image_size, include), options.load_devices(devices)
-    settings = _masked(masks, S, r, targets) if masks else _grid(paradigm, S, G, r, unfuse)
+    if masks:
+        settings = _masked(masks, targets, paradigm=paradigm, S=S, G=G, r=r, unfuse=unfuse)
+    else:
+        settings = _grid(paradigm, S, G, r, unfuse)
     batches = [_whole(size) for size in batch] if batch else [None]
     with _progress_bar() as progress:
         frame = sweep_latency(targets, profiles, settings, batches=batches, model=model, progress=progress)
@@ -97,7 +99,7 @@ def _each(settings: tuple[Any, ...] | None) -> Iterator[tuple[Any] | None]:
     yield from ((setting,) for setting in settings) if settings else (None,)
 
 
-def _masked(path: Path, S: Any, r: Any, targets: list[Any]) -> list[Paradigm]:
+def _masked(path: Path, targets: list[Any], *, S: Any, r: Any, **others: Any) -> list[Paradigm]:
     """Every S at the rates that masks have there."""
     from latpred.masks import rates_from_masks
 
@@ -105,10 +107,15 @@ def _masked(path: Path, S: Any, r: Any, targets: list[Any]) -> list[Paradigm]:
         raise click.UsageError("--masks gives the rates: add --S and leave --r out")
     if not all(isinstance(target, Network) for target in targets):
         raise click.UsageError("--masks needs networks of residual blocks: --network NAME")
-    counted = rates_from_masks(path, S=[edge for setting in S for edge in np.atleast_1d(setting)])
+    counted = rates_from_masks(path, S=options.edges(S))
     for target in targets:
         counted.check(target)
-    return [Spatial(S=setting, r=counted.for_granularity(setting)) for setting in S]
+    settings = [skipping.build(S=(setting,), r=counted.for_granularity(setting), **others) for setting in S]
+    if not all(isinstance(setting, Spatial) for setting in settings):
+        raise click.UsageError(
+            "--masks gives the rates of spatial skipping alone; use `latpred predict` for joint ones"
+        )
+    return settings
 
 
 def _check_files(plot: Path | None, output_file: Path | None) -> None:
