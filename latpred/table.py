@@ -219,6 +219,9 @@ def comparison_table(target: str, rows: Sequence[Comparison]) -> Table:
     """A row per paradigm at equal multiply-adds, the fastest first; those that cannot reach the target last."""
     title = f"{target}: MACs at {rows[0].target_macs:g} of static, batch {rows[0].batch}"
     table = new_table(title, ("", "paradigm", "r", "MACs", "latency", "static", "rℓ", "r*"), left=2)
+    # Names give way where the table is too wide, numbers do not.
+    for column in table.columns[:2]:
+        column.no_wrap = False
     for row in sorted(rows, key=lambda row: (row.latency_s is None, row.latency_s)):
         cells = ["not reached", "", "", "", ""]
         if row.r is not None and row.latency_s is not None and row.ratio is not None:

@@ -1,0 +1,90 @@
+"""Paradigms side by side at equal MACs: the MACs are equal, and what cannot reach them says so."""
+
+import numpy as np
+import pytest
+
+import latpred
+from latpred.compare import candidates, compare, curves
+
+V100, TX2 = latpred.load_profile("v100"), latpred.load_profile("tx2")
+RESNET, T2T = latpred.load_network("resnet50"), latpred.load_network("t2t-vit-19")
+
+
+@pytest.mark.parametrize(("network", "profile"), [(RESNET, V100), (T2T, TX2)], ids=["resnet50", "t2t"])
+def test_macs_equal_the_target_within_one_step(network, profile):
+    """One step is a patch of every block, or a token, a head; a rate 1e-6 higher is over the target."""
+    paradigms = candidates(network, profile, batch=None, model="published")
+    for row in compare(network, profile, 0.5, paradigms):
+        report = latpred.predict(network, profile, paradigms[row.name].at_rates(row.r))
+        assert report.macs_ratio == pytest.approx(row.macs_ratio, rel=1e-9)
+        assert report.latency_s == pytest.approx(row.latency_s, rel=1e-12)
+        assert row.ratio == pytest.approx(report.ratio, rel=1e-12)
+        assert row.macs_ratio <= 0.5
+        more = latpred.predict(network, profile, paradigms[row.name].at_rates(min(row.r + 1e-6, 1.0)))
+        assert more.macs_ratio > 0.5
+        # A head is a seventh of most of a block; patches and tokens are finer.
+        assert row.macs_ratio > (0.35 if "head" in row.name else 0.47), row.name
+
+
+def test_candidates_of_a_network_are_its_paradigms_and_presets():
+    names = ", ".join(candidates(RESNET, V100, batch=None, model="published"))
+    for method in ("spatial", "channel", "layer", "skipnet", "convaig", "bas", "dynconv", "lasnet", "laudnet", "lcnet"):
+        assert method in names
+    assert set(", ".join(candidates(T2T, V100, batch=None, model="published")).split(", ")) >= {
+        "token",
+        "head",
+        "layer",
+    }
+
+
+def test_equal_macs_but_different_milliseconds():
+    """The papers' picture: at half the MACs, layer skipping is fastest, pixels (DynConv) slower than patches."""
+    rows = {row.name: row.latency_s for row in compare(RESNET, V100, 0.5)}
+    spatial = next(value for name, value in rows.items() if name.startswith("spatial"))
+    layer = next(value for name, value in rows.items() if name.startswith("layer"))
+    assert layer < spatial < rows["dynconv"]
+
+
+def test_targets_that_cannot_be_reached():
+    """Maskers and shortcuts alone need more than 1e-5 of the MACs; a head is a seventh of the attention."""
+    for row in compare(RESNET, V100, 1e-5):
+        assert (row.r, row.macs_ratio, row.latency_s, row.ratio) == (None, None, None, None)
+        assert row.static_latency_s > 0
+    row = next(row for row in compare(T2T, V100, 0.1, {"head": latpred.Head(r=1.0)}))
+    assert row.r is None
+
+
+def test_a_target_of_all_macs_is_the_highest_rate_that_fits():
+    for row in compare(RESNET, V100, 1.0):
+        assert row.r == pytest.approx(1.0, abs=0.03)
+        assert row.macs_ratio <= 1.0
+
+
+@pytest.mark.parametrize("target", [0, -0.5, 1.01, float("nan"), float("inf")])
+def test_bad_targets(target):
+    with pytest.raises(latpred.InputError, match="target-macs must be greater than 0 and at most 1"):
+        compare(RESNET, V100, target)
+
+
+def test_lines_of_the_plot_are_predictions():
+    lines = curves(RESNET, TX2, {"layer": latpred.Layer(r=1.0)}, [0.25, 0.75])
+    macs, latencies = lines["layer"]
+    for rate, share, latency in zip((0.25, 0.75), macs, latencies, strict=True):
+        report = latpred.predict(RESNET, TX2, latpred.Layer(r=rate))
+        assert (share, latency) == pytest.approx((report.macs_ratio, report.latency_per_image_s), rel=1e-12)
+    assert lines["static"][0] == [1.0]
+    # A transformer's line begins at the lowest rate that keeps a head.
+    assert len(curves(T2T, TX2, {"head": latpred.Head(r=1.0)}, np.array([0.05, 0.1, 0.2, 1.0]))["head"][0]) == 2
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_the_plot_is_written_and_the_table_is_in_order_of_latency(run, tmp_path, suffix):
+    command = "compare --network resnet50 --device tx2 --target-macs 0.5"
+    code, out, err = run(f"{command} --plot picture.{suffix}")
+    assert (code, err) == (0, f"wrote picture.{suffix}\n")
+    assert (tmp_path / f"picture.{suffix}").stat().st_size > 10_000
+    rows = compare(RESNET, TX2, 0.5)
+    assert {f"{row.r:.3f}" for row in rows} <= set(out.split())
+    assert "…" not in out
+    shown = [line.split(" ms ")[0].split()[-1] for line in out.splitlines() if line.count(" ms ") == 2]
+    assert shown == [f"{row.latency_s * 1e3:#.3g}" for row in sorted(rows, key=lambda row: row.latency_s)]
