@@ -25,11 +25,15 @@ _CHUNK_BYTES = 4 << 20
 
 @dataclass(frozen=True)
 class MaskRates:
-    """r(S) of every stage, from pixel masks of `samples` samples; `maps` are the masks' heights and widths."""
+    """r(S) of every stage, from pixel masks of `samples` samples; `maps` are the masks' heights and widths.
+
+    `layer_rates` are the shares of samples that have any active pixel in a stage.
+    """
 
     samples: int
     maps: tuple[tuple[int, int], ...]
     rates: tuple[dict[int, float], ...]
+    layer_rates: tuple[float, ...]
 
     def rate(self, stage: int, S: int) -> float:
         """r(S) of a stage, counted from 1. Raises InputError for an S that was not counted."""
@@ -55,8 +59,16 @@ class MaskRates:
     def to_dict(self) -> dict[str, Any]:
         """A list of stages, each with its map and r(S)."""
         stages = [
-            {"stage": number, "height": height, "width": width, "rates": {str(S): rate for S, rate in rates.items()}}
-            for number, ((height, width), rates) in enumerate(zip(self.maps, self.rates, strict=True), start=1)
+            {
+                "stage": number,
+                "height": height,
+                "width": width,
+                "rates": {str(S): rate for S, rate in rates.items()},
+                "layer_rate": layer_rate,
+            }
+            for number, ((height, width), rates, layer_rate) in enumerate(
+                zip(self.maps, self.rates, self.layer_rates, strict=True), start=1
+            )
         ]
         return {"samples": self.samples, "stages": stages}
 
@@ -82,7 +94,7 @@ def rates_from_masks(path: Path | str, S: Sequence[int] = ()) -> MaskRates:
     """
     path = Path(path)
     _check_edges(S)
-    maps, rates, samples = [], [], {}
+    maps, rates, layer_rates, samples = [], [], [], {}
     try:
         with zipfile.ZipFile(path) as archive:
             names = sorted(archive.namelist())
@@ -91,9 +103,10 @@ def rates_from_masks(path: Path | str, S: Sequence[int] = ()) -> MaskRates:
             for name in names:
                 with archive.open(name) as file:
                     stage_name = name.removesuffix(".npy")
-                    samples[stage_name], size, stage = _count(file, f"{path}: {stage_name}", S)
+                    samples[stage_name], size, stage, layer_rate = _count(file, f"{path}: {stage_name}", S)
                 maps.append(size)
                 rates.append(stage)
+                layer_rates.append(layer_rate)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (zipfile.BadZipFile, zlib.error, EOFError):
@@ -105,7 +118,7 @@ def rates_from_masks(path: Path | str, S: Sequence[int] = ()) -> MaskRates:
     if len(set(samples.values())) > 1:
         counts = ", ".join(f"{count} in {name}" for name, count in samples.items())
         raise DataError(f"{path}: every stage needs masks of the same samples, got {counts}")
-    return MaskRates(next(iter(samples.values())), tuple(maps), tuple(rates))
+    return MaskRates(next(iter(samples.values())), tuple(maps), tuple(rates), tuple(layer_rates))
 
 
 def _check_edges(S: Sequence[int]) -> None:
@@ -125,17 +138,19 @@ def patch_edges(height: int, width: int) -> list[int]:
     return sorted(divisors | {2**i for i in range(edge.bit_length())})
 
 
-def _count(file: IO[bytes], where: str, S: Sequence[int]) -> tuple[int, tuple[int, int], dict[int, float]]:
-    """Samples, map and r(S) of one stage."""
+def _count(file: IO[bytes], where: str, S: Sequence[int]) -> tuple[int, tuple[int, int], dict[int, float], float]:
+    """Samples, map, r(S) and the share of samples with any active pixel, of one stage."""
     (samples, height, width), chunks = _stream(file, where)
     edges = sorted({*patch_edges(height, width), *(edge for edge in S if edge <= min(height, width))})
-    active = dict.fromkeys(edges, 0)
+    active, any_active = dict.fromkeys(edges, 0), 0
     for masks in chunks:
+        any_active += int(masks.any(axis=(1, 2)).sum())
         for edge in edges:
             rows = np.logical_or.reduceat(masks, np.arange(0, height, edge), axis=1)
             active[edge] += int(np.logical_or.reduceat(rows, np.arange(0, width, edge), axis=2).sum())
     patches = {edge: samples * -(-height // edge) * -(-width // edge) for edge in edges}
-    return samples, (height, width), {edge: active[edge] / patches[edge] for edge in edges}
+    rates = {edge: active[edge] / patches[edge] for edge in edges}
+    return samples, (height, width), rates, any_active / samples
 
 
 def _stream(file: IO[bytes], where: str) -> tuple[tuple[int, int, int], Iterator[NDArray[np.bool_]]]:

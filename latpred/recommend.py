@@ -206,21 +206,17 @@ def recommend_granularity(
 
 def _options(network: Network, paradigm: str, r: float | Sequence[float] | MaskRates) -> Iterator[tuple[Paradigm, ...]]:
     """Per stage, every granularity at its rate, and last layer skipping."""
-    stages = [(network.stage(number), number) for number in range(1, len(network.stages) + 1)]
-    if isinstance(r, MaskRates):
-        r.check(network)
-        for stage, number in stages:
-            known = r.rates[number - 1]
-            # A sample runs a layer if any of its patches is active: the rate of the coarsest S that was counted.
-            layer = Layer(r=known[max(known)])
-            yield (*(Spatial(S=S, r=r.rate(number, S)) for S in _granularities(stage, paradigm)), layer)
-        return
-    for (stage, _), rate in zip(stages, _checked_rates(network, r), strict=True):
-        values = _granularities(stage, paradigm)
-        if paradigm == "spatial":
-            yield (*(Spatial(S=S, r=rate) for S in values), Layer(r=rate))
-        else:
-            yield (*(Channel(G=G, r=rate) for G in values), Layer(r=rate))
+    kind: Any = Spatial if paradigm == "spatial" else Channel
+    masks = r if isinstance(r, MaskRates) else None
+    if masks:
+        masks.check(network)
+    single = () if isinstance(r, MaskRates) else _checked_rates(network, r)
+    for number in range(1, len(network.stages) + 1):
+        values = _granularities(network.stage(number), paradigm)
+        rates = [masks.rate(number, S) for S in values] if masks else [single[number - 1]] * len(values)
+        layer = Layer(r=masks.layer_rates[number - 1] if masks else single[number - 1])
+        granular = zip(values, rates, strict=True)
+        yield (*(kind(**{kind.granularity_field: value}, r=rate) for value, rate in granular), layer)
 
 
 def _checked_rates(network: Network, r: float | Sequence[float]) -> tuple[float, ...]:

@@ -40,6 +40,7 @@ def test_counts_as_a_slow_loop_does(tmp_path, height, width):
     found = rates_from_masks(saved(tmp_path, masks, compressed=True), S=[3, 5])
     assert (found.samples, found.maps) == (11, ((height, width),))
     assert {1, 2 ** (min(height, width).bit_length() - 1), 3 if min(height, width) >= 3 else 1} <= set(found.rates[0])
+    assert found.layer_rates == (np.mean([sample.any() for sample in masks]),)
     for S, rate in found.rates[0].items():
         assert rate == slow_rate(masks, S)
 
@@ -76,6 +77,18 @@ def test_scattered_pixels_want_a_finer_granularity_than_blobs(tmp_path):
     fine = latpred.recommend_granularity(network, profile, scattered).S
     assert all(one <= other for one, other in zip(fine, coarse, strict=True))
     assert sum(fine) < sum(coarse)
+
+
+def test_layer_skipping_runs_where_any_pixel_is_active(tmp_path):
+    """On a map that is not square no S covers all of it."""
+    network = latpred.load_network("resnet50", (64, 512))
+    empty = [np.zeros((10, *size), bool) for size in network.maps]
+    for masks in empty:
+        masks[:4, 0, 0] = True
+    found = latpred.recommend_granularity(
+        network, latpred.load_profile("v100"), rates_from_masks(saved(tmp_path, *empty))
+    )
+    assert [row.rate for row in found.candidates if row.granularity is None] == [0.4] * 4
 
 
 def test_the_recommendation_is_the_fastest_s_at_its_own_rate(tmp_path):
