@@ -196,3 +196,12 @@ def test_the_same_seed_gives_the_same_bytes(run):
     first, again, other = (run(f"{command} {seed}")[1] for seed in (7, 7, 8))
     assert first == again
     assert first != other
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_drawn_rates_say_how_many_and_with_which_seed(run, batch):
+    command = f"predict {NETWORK} --S 4-4-2-1 --beta 0.5,0.2 --draws 30 --seed 9 --batch {batch}"
+    answer = json_of(run, f"{command} --format json")
+    assert "30 samples drawn from Beta rates of mean 0.5 and deviation 0.2, seed 9" in answer["notes"]
+    assert (answer["distribution"]["samples"], answer["distribution"]["draws"]) == (30, 30)
+    assert "seed 9" in run(command)[1]

@@ -1,5 +1,6 @@
 """Operator fusion: its separate kernels by MODEL §5's formulas, and what fusing can and cannot cost."""
 
+import json
 from itertools import product
 
 import pytest
@@ -106,9 +107,10 @@ def test_data_movement_of_the_fused_masker_may_take_longer():
 
 
 def test_order_and_repetition_of_what_is_not_fused_do_not_matter(run):
-    outputs = []
+    found = []
     for names in ("masker,scatter", "scatter,masker,scatter"):
-        code, out, _ = run(f"predict --device v100 --block r50-stage1 --S 4 --r 0.6 --unfuse {names} --format csv")
+        code, out, _ = run(f"predict --device v100 --block r50-stage1 --S 4 --r 0.6 --unfuse {names} --format json")
         assert code == 0
-        outputs.append([line.split(",")[-6] for line in out.splitlines()])
-    assert outputs[0] == outputs[1]
+        found.append(json.loads(out))
+        assert sorted(found[-1]["paradigm"]["unfuse"]) == ["masker", "scatter"]
+    assert found[0]["operators"] == found[1]["operators"]

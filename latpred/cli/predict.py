@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,8 +85,9 @@ def predict(
     if drawing and of_samples is None:
         raise click.UsageError(f"--{next(iter(drawing))} needs rates per sample: --beta, or --rates with several rows")
     paradigm = skipping.build(**skipped, preset=own)
+    origin = _origin(beta, of_samples, seed) if beta else ()
     results = [
-        (target, _answer(target, profile, paradigm, of_samples, drawing, batch=batch, model=model))
+        (target, _answer(target, profile, paradigm, of_samples, drawing, origin, batch=batch, model=model))
         for target in targets
         for profile in options.load_devices(devices)
     ]
@@ -144,6 +147,16 @@ def _draw(beta: tuple[float, ...], network: Network, draws: int | None = None, s
     return beta_rates(*beta, samples, len(network.blocks), np.random.default_rng(seed))
 
 
+def _origin(beta: tuple[float, ...], of_samples: Sized | None, seed: int | None) -> tuple[str, ...]:
+    """A note on where rates per sample are from."""
+    if of_samples is None:
+        return ()
+    mean, std = beta
+    return (
+        f"{len(of_samples)} samples drawn from Beta rates of mean {mean:g} and deviation {std:g}, seed {seed or 0}",
+    )
+
+
 def _mask_rates(path: Path, S: Any, network: Network) -> tuple[float, ...]:
     from latpred.masks import rates_from_masks
 
@@ -160,6 +173,7 @@ def _answer(
     paradigm: Paradigm,
     of_samples: NDArray[Any] | None,
     drawing: dict[str, Any],
+    origin: tuple[str, ...],
     **settings: Any,
 ) -> tuple[Report, Distribution | None]:
     report = predict_latency(target, profile, paradigm, **settings)
@@ -167,6 +181,7 @@ def _answer(
         return report, None
     from latpred.distribution import predict_samples
 
+    report = replace(report, notes=report.notes + origin)
     return report, predict_samples(target, profile, paradigm, of_samples, **drawing, **settings)
 
 
