@@ -207,8 +207,9 @@ def _spatial_convolutions(block: Bottleneck, skip: Skipping) -> list[tuple[str, 
         steps += [("masker+conv1", op.MaskerConvolution(**conv1, **patches, output_rate=rho))]
     fused = "gather" not in skip.unfuse
     if not fused:
-        in_patches = {"S": patches["S"] * block.stride, "r": skip.patch_rate, "pad": 1}
-        steps += [("gather", op.Gather(channels=block.inner, height=block.height, width=block.width, **in_patches))]
+        # Patches of the output map as they lie in the input map, with a border for the 3×3 kernel.
+        read = {"height": block.out_height * block.stride, "width": block.out_width * block.stride, "pad": 1}
+        steps += [("gather", op.Gather(channels=block.inner, **read, S=patches["S"] * block.stride, r=skip.patch_rate))]
     conv2_operator = op.PatchConvolution(**conv2, **patches, indexed=fused, input_rate=rho, output_rate=rho)
     steps += [("gather+conv2" if fused else "conv2", conv2_operator)]
     return [*steps, ("conv3", op.PatchConvolution(**conv3, **patches, indexed=False, input_rate=rho))]

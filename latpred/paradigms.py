@@ -210,6 +210,8 @@ class Layer(Paradigm):
         halves = (self.attention_r, self.mlp_r)
         if (self.r is None) == (halves == (None, None)) or (self.r is None and None in halves):
             raise ValueError("give r, or attention_r and mlp_r")
+        if "hidden" in self.model_fields_set and self.masker == "fused":
+            raise ValueError("hidden is the width of a pooled gate; set masker to pooled")
         return self
 
     def at_rates(self, rates: tuple[float, ...] | float) -> Layer:

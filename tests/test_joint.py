@@ -169,3 +169,8 @@ def test_targets_that_cannot_skip_a_part():
     ):
         with pytest.raises(latpred.InputError, match=message):
             predict(target, V100, Joint(part))
+
+
+def test_the_width_of_a_gate_needs_a_gate():
+    with pytest.raises(latpred.InputError, match="hidden is the width of a pooled gate"):
+        latpred.Layer(r=0.5, hidden=8)

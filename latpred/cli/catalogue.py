@@ -114,7 +114,11 @@ def list_all_networks(form: str) -> None:
         blocks = "Blocks: <network>-stage<k>, and <network>-stage<k>-first"
         output.print_rich(networks_table(known), blocks, "", presets_table(presets.values()))
     else:
-        _print_records([_network_record(network) for network in known], form)
+        records = [_network_record(network) for network in known]
+        for name in list_presets():
+            preset, network = load_preset(name)
+            records.append({**_network_record(network), "network": name, "title": preset.title, "kind": "preset"})
+        _print_records(records, form)
 
 
 def _network_record(network: AnyNetwork) -> dict[str, object]:

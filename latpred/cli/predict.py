@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from latpred.distribution import Distribution
+#: Keeps the draws of rates apart from the draws of batches, which start from the same seed.
+_BETA_STREAM = 1
 
 
 @click.command()
@@ -144,7 +146,7 @@ def _draw(beta: tuple[float, ...], network: Network, draws: int | None = None, s
     if len(beta) != 2:
         raise click.UsageError("--beta takes a mean and a standard deviation, e.g. 0.5,0.2")
     samples = checked_draws(DEFAULT_DRAWS if draws is None else draws)
-    return beta_rates(*beta, samples, len(network.blocks), np.random.default_rng(seed))
+    return beta_rates(*beta, samples, len(network.blocks), np.random.default_rng((seed, _BETA_STREAM)))
 
 
 def _origin(beta: tuple[float, ...], of_samples: Sized | None, seed: int | None) -> tuple[str, ...]:
