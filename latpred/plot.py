@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,13 @@ _SYMBOLS = {"spatial": "S", "channel": "G"}
 _X_LABELS = {"r": "activation rate r", "batch": "batch size [images]"}
 
 
+def style() -> AbstractContextManager[None]:
+    """The look of every picture, for a block of your own: `with latpred.plot.style(): …`."""
+    from matplotlib import rc_context
+
+    return rc_context(STYLE)
+
+
 def supported_suffixes() -> tuple[str, ...]:
     """File suffixes that a picture can be written as."""
     from matplotlib.backend_bases import FigureCanvasBase
@@ -44,7 +52,6 @@ def supported_suffixes() -> tuple[str, ...]:
 
 def draw(frame: pandas.DataFrame, x: str | None = None) -> Figure:
     """A panel per target and device of a sweep; `x` is r, granularity or batch, by default what has the most values."""
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     x = x or _longest_axis(frame)
@@ -52,7 +59,7 @@ def draw(frame: pandas.DataFrame, x: str | None = None) -> Figure:
     panels = list(frame.groupby(by, sort=False))
     columns = min(len(panels), 3 if len(panels) != 4 else 2)
     rows_of_panels = -(-len(panels) // columns)
-    with rc_context(STYLE):
+    with style():
         size = (PANEL_INCHES[0] * columns, PANEL_INCHES[1] * rows_of_panels)
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(rows_of_panels, columns, squeeze=False, sharey=x != "batch").ravel()
@@ -109,25 +116,37 @@ def latency(frame: pandas.DataFrame, x: str = "batch", axes: Axes | None = None)
 
 def draw_comparison(panels: dict[str, dict[str, tuple[list[float], list[float]]]], target_macs: float) -> Figure:
     """Latency per image over MACs, a panel per network and device, a line per paradigm; the target is dotted."""
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(STYLE):
+    with style():
         width = PANEL_INCHES[0] * len(panels) + 1.6
         figure = Figure(figsize=(width, PANEL_INCHES[1]), layout="constrained")
         for axes, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
             axes.set_title(title)
             for number, (name, (macs, latencies)) in enumerate(lines.items()):
-                colour, style = COLOURS[number % len(COLOURS)], ("-", "--", "-.")[number // len(COLOURS) % 3]
+                colour, line_style = COLOURS[number % len(COLOURS)], ("-", "--", "-.")[number // len(COLOURS) % 3]
                 marker = "*" if len(macs) == 1 else ""
                 milliseconds = [value * 1e3 for value in latencies]
-                axes.plot(macs, milliseconds, color=colour, linestyle=style, marker=marker, markersize=9, label=name)
+                axes.plot(
+                    macs, milliseconds, color=colour, linestyle=line_style, marker=marker, markersize=9, label=name
+                )
             axes.axvline(target_macs, color="0.3", linewidth=1, linestyle=":", label=f"{target_macs:g} of the MACs")
             axes.set_xlabel("MACs / static MACs")
             axes.set_ylabel("latency per image [ms]")
             axes.set_ylim(bottom=0)
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
+
+
+def share_legend(figure: Figure) -> None:
+    """One legend for all panels, beside them."""
+    entries: dict[str, Any] = {}
+    for axes in figure.axes:
+        entries.update((label, handle) for handle, label in zip(*axes.get_legend_handles_labels(), strict=True))
+        if legend := axes.get_legend():
+            legend.remove()
+    entries["break-even"] = entries.pop("break-even")
+    figure.legend(entries.values(), entries.keys(), loc="outside right upper")
 
 
 def _new_axes() -> Axes:
@@ -156,9 +175,18 @@ def _lines(frame: pandas.DataFrame, x: str, y: str, by: list[str], axes: Axes) -
         )
 
 
-def _look(name: str, value: Any, values: list[Any]) -> tuple[str, str]:
-    fixed = name == "granularity" and value in GRANULARITY_ORDER
-    index = GRANULARITY_ORDER.index(value) if fixed else values.index(value)
+def _look(name: str, value: Any, values: list[Any]) -> tuple[Any, str]:
+    index = values.index(value)
+    if name == "r":
+        # Rates have an order, and so have their colours; never those of a granularity.
+        from matplotlib import colormaps
+
+        return colormaps["cividis"](0.9 * index / max(len(values) - 1, 1)), MARKERS[index % len(MARKERS)]
+    if name == "granularity":
+        # A setting per stage has the colour of its first stage, where that tells the settings apart.
+        firsts = [str(other).split("-")[0] for other in values]
+        if firsts[index] in GRANULARITY_ORDER and firsts.count(firsts[index]) == 1:
+            index = GRANULARITY_ORDER.index(firsts[index])
     return COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
 
 
@@ -182,7 +210,5 @@ def save(figure: Figure, path: Path) -> None:
         raise InputError(f"{path}: cannot write a plot as {path.suffix!r}; use {', '.join(supported_suffixes())}")
     # No date inside, so that the same sweep gives the same file.
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())
-    from matplotlib import rc_context
-
-    with whole_file(path) as temporary, rc_context(STYLE):
+    with whole_file(path) as temporary, style():
         figure.savefig(temporary, metadata=metadata)

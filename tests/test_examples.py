@@ -1,0 +1,92 @@
+"""Every example runs; the papers' figures come out."""
+
+import csv
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import latpred
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+sys.path.insert(0, str(EXAMPLES))
+import paper_numbers  # noqa: E402
+
+
+def run(script, *arguments):
+    command = [sys.executable, str(EXAMPLES / script), *map(str, arguments)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_every_example_has_a_test():
+    tested = Path(__file__).read_text(encoding="utf-8")
+    assert [path.name for path in EXAMPLES.iterdir() if path.is_file() and path.stem not in tested] == []
+
+
+@pytest.fixture(scope="module")
+def comparisons():
+    return paper_numbers.compare()
+
+
+def test_static_points_of_the_papers_agree_to_two_permille(comparisons):
+    static = [row for row in comparisons if not row.published.preset and row.published.network in paper_numbers.STATED]
+    assert len(static) == 11
+    assert {row.published.device for row in static} == {"v100", "tx2", "nano", "rtx3060"}
+    for row in static:
+        assert abs(row.difference) < 0.002, row
+
+
+def test_dynamic_points_of_the_papers_agree_at_equal_macs(comparisons):
+    dynamic = [row for row in comparisons if row.published.preset and not row.published.is_reduction]
+    assert len(dynamic) > 80
+    assert sorted(abs(row.difference) for row in dynamic)[len(dynamic) // 2] < 0.01
+
+
+def test_layer_skipping_halves_the_latency_as_quoted(comparisons):
+    quoted = [row for row in comparisons if row.published.is_reduction and row.published.kind == "layer"]
+    assert len(quoted) == 5
+    for row in quoted:
+        assert row.difference > 0 if "at least" in row.published.item else abs(row.difference) < 1, row
+
+
+def test_every_figure_of_the_table_names_its_source():
+    with paper_numbers.FIGURES.open(encoding="utf-8") as file:
+        assert all(row["paper"] and row["kind"] for row in csv.DictReader(file))
+
+
+def test_reproduce_paper_makes_every_picture(tmp_path):
+    output = tmp_path / "figures"
+    assert "11 pictures" in run("reproduce_paper.py", "--output", output)
+    pictures = sorted(output.glob("*.png"))
+    assert len(pictures) == 11
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+    text = (output / "paper_numbers.md").read_text(encoding="utf-8")
+    assert "Largest difference: 0.11%" in text
+    assert text.count("\n| ") == len(paper_numbers.read()) + 4
+
+
+def test_my_device_and_my_network_predict():
+    profile = latpred.load_profile(EXAMPLES / "my_device.yaml")
+    network = latpred.load_network(EXAMPLES / "my_network.yaml")
+    assert latpred.predict(network, profile, latpred.Spatial(S=[4, 2, 2], r=0.5)).ratio < 1
+
+
+def test_granularity_from_masks_depends_on_the_device():
+    *_, v100, rtx3060, tx2 = run("granularity_from_masks.py").splitlines()
+    assert v100.startswith("NVIDIA Tesla V100 (SXM2): S = 4-4-2-1, rℓ = ")
+    assert tx2.startswith("NVIDIA Jetson TX2: S = ")
+
+
+def test_make_masks_makes_the_masks_that_are_shipped(tmp_path):
+    shipped = np.load(EXAMPLES / "masks.npz")
+    subprocess.run([sys.executable, shutil.copy(EXAMPLES / "make_masks.py", tmp_path)], check=True)
+    made = np.load(tmp_path / "masks.npz")
+    assert sorted(made) == sorted(shipped)
+    assert all(np.array_equal(made[name], shipped[name]) for name in made)
+
+
+def test_search_stays_within_its_budget():
+    assert "ms of 12 ms" in run("search.py")
