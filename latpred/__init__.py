@@ -10,6 +10,7 @@
 from latpred.blocks import Bottleneck
 from latpred.catalogue import Preset, list_networks, list_presets, load_block, load_network, load_preset
 from latpred.errors import DataError, InputError, LatpredError, NetworkError, OutputError, ProfileError
+from latpred.explain import Explanation, explain
 from latpred.networks import Network, Stage, Stem
 from latpred.operators import (
     Add,
@@ -46,6 +47,7 @@ __all__ = [
     "Convolution",
     "DataError",
     "ElementWise",
+    "Explanation",
     "FullyConnected",
     "Gather",
     "GlobalPool",
@@ -83,6 +85,7 @@ __all__ = [
     "Unfold",
     "VisionTransformer",
     "break_even_rate",
+    "explain",
     "grid",
     "list_networks",
     "list_presets",

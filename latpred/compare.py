@@ -13,7 +13,7 @@ from latpred.cost import CostFunction, cost_model
 from latpred.errors import InputError
 from latpred.networks import Network
 from latpred.paradigms import Channel, Head, Layer, Paradigm, Spatial, Token
-from latpred.predict import bracket_points, break_even_rate, checked_batch, curve, lowest_rate
+from latpred.predict import Target, bracket_points, break_even_rate, checked_batch, curve, lowest_rate
 from latpred.profile import HardwareProfile
 from latpred.recommend import recommend_granularity
 
@@ -117,7 +117,7 @@ def compare(
 
 
 def rate_for_macs(
-    network: AnyNetwork, paradigm: Paradigm, target_macs: float, cost: CostFunction, batch: int
+    network: Target, paradigm: Paradigm, target_macs: float, cost: CostFunction, batch: int
 ) -> float | None:
     """The highest rate whose MACs are at most the target's share; None if even the lowest rate has more.
 

@@ -14,6 +14,7 @@ from latpred.errors import DataError, LatpredError
 #: Command → module of this package that defines it.
 COMMANDS = {
     "predict": "predict",
+    "explain": "explain",
     "sweep": "sweep",
     "recommend-granularity": "recommend",
     "compare": "compare",

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 import click
 
 from latpred.blocks import Bottleneck
-from latpred.catalogue import AnyNetwork, load_block, load_network
+from latpred.catalogue import AnyNetwork, load_block, load_network, load_preset
 from latpred.cost import MODELS
 from latpred.errors import InputError
 from latpred.networks import Network
+from latpred.paradigms import Paradigm
 from latpred.profile import HardwareProfile, load_profile
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -107,6 +108,12 @@ def target_options(function: F) -> F:
     return function
 
 
+def preset_option(function: F) -> F:
+    """--preset."""
+    help_text = "Published dynamic network, from `latpred networks list`."
+    return click.option("--preset", metavar="NAME", help=help_text)(function)
+
+
 def network_option(function: F) -> F:
     """--network alone, several times."""
     help_text = "Network: a name of `latpred networks list`, or a YAML file. Repeat for several."
@@ -155,6 +162,22 @@ def load_targets(
         *(load_block(name, image_size) for name in blocks),
         *(including(load_network(name, image_size), include) for name in networks),
     ]
+
+
+def load_targets_or_preset(
+    preset: str | None,
+    blocks: Sequence[str],
+    networks: Sequence[str],
+    image_size: tuple[int, int] | None,
+    include: tuple[str, ...],
+) -> tuple[list[Bottleneck | AnyNetwork], Paradigm | None]:
+    """A preset's network and paradigm, or the blocks and networks named."""
+    if not preset:
+        return load_targets(blocks, networks, image_size, include), None
+    if blocks or networks:
+        raise click.UsageError("a preset has its own network; leave --block and --network out")
+    published, network = load_preset(preset, image_size)
+    return [including(network, include)], published.paradigm
 
 
 def including(network: AnyNetwork, parts: tuple[str, ...]) -> AnyNetwork:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from latpred.blocks import Bottleneck
-from latpred.catalogue import AnyNetwork, load_preset
+from latpred.catalogue import AnyNetwork
 from latpred.cli import options, output, skipping
 from latpred.networks import Network
 from latpred.paradigms import Paradigm
@@ -29,7 +29,7 @@ _BETA_STREAM = 1
 @click.command()
 @options.device_option
 @options.target_options
-@click.option("--preset", metavar="NAME", help="Published dynamic network, from `latpred networks list`.")
+@options.preset_option
 @skipping.skipping_options()
 @click.option(
     "--rates", type=click.Path(path_type=Path), help="Rates per block, or per sample and block: .csv, .json, .npy."
@@ -73,15 +73,7 @@ def predict(
     latpred predict --device tx2 --preset dynconv-resnet101 --r 0.5
     latpred predict --device v100 --network resnet50 --S 4-4-2-1 --beta 0.5,0.2
     """
-    targets: list[Bottleneck | AnyNetwork]
-    if preset:
-        if blocks or networks:
-            raise click.UsageError("a preset has its own network; leave --block and --network out")
-        published, network = load_preset(preset, image_size)
-        targets = [options.including(network, include)]
-    else:
-        targets = options.load_targets(blocks, networks, image_size, include)
-    own = published.paradigm if preset else None
+    targets, own = options.load_targets_or_preset(preset, blocks, networks, image_size, include)
     drawing = {name: value for name, value in (("draws", draws), ("seed", seed)) if value is not None}
     of_samples = _sample_rates(skipped, rates, beta, masks, targets, own, drawing)
     if drawing and of_samples is None:

@@ -14,7 +14,10 @@ from latpred import operators as op
 from latpred import token_operators as tok
 from latpred.cost import Cost, unsupported
 from latpred.published import convolutions, maps, tokens
+from latpred.published.fill import fill
 from latpred.published.machine import Machine
+
+__all__ = ["COSTS", "Machine", "cost", "fill"]
 
 COSTS: dict[type[op.Operator], Callable[..., Cost]] = {
     op.Convolution: convolutions.convolution,

@@ -9,7 +9,7 @@ import numpy as np
 from latpred import operators as op
 from latpred.cost import Cost
 from latpred.density import fullest_density, mean_active_patches
-from latpred.published.machine import Machine
+from latpred.published.machine import Machine, Terms
 from latpred.tiling import Numbers, ceil_div, tile_edges
 
 #: Most patches that one kernel processes together, as an extent to cut (MODEL §4).
@@ -36,22 +36,27 @@ def convolution(o: op.Convolution, M: Machine, N: int) -> Cost:
     weights_read, tile_weights_read = (rho_o, rho_i * rho_o) if N == 1 else (1.0, 1.0)
     dram = o.weights * weights_read + o.c_in * h * s * w * s * N * rho_i + o.c_out * h * w * N * rho_o
 
-    def terms(c_t: Numbers, h_t: Numbers, w_t: Numbers) -> tuple[Numbers, Numbers]:
+    def terms(c_t: Numbers, h_t: Numbers, w_t: Numbers) -> Terms:
         n_c = ceil_div(o.c_out, c_t)
         n = n_c * ceil_div(h, h_t) * ceil_div(w, w_t)
         W_pe, I_pe, O_pe = _filter_tiles(o, c_t, h_t, w_t)
         l2 = n * (W_pe * tile_weights_read + I_pe * rho_i * N + O_pe * rho_o * N)
-        memory = dram / M.beta + l2 / (M.beta2 * M.coalescing(w_t, w - w_t))
+        l2_s = l2 / (M.beta2 * M.coalescing(w_t, w - w_t))
         dense = M.lane_seconds(O_pe * C * k**2 * N, O_pe) * M.waves(n)
-        return dense * rho_i * _density(n_c, c_t, rho_i * rho_o), memory
+        return dense * rho_i * _density(n_c, c_t, rho_i * rho_o), dram / M.beta + l2_s, l2_s
 
     return M.cheapest_cost((tile_edges(o.c_out), tile_edges(h), tile_edges(w)), terms)
 
 
 def layer_masker(o: op.LayerMasker, M: Machine, N: int) -> Cost:
     """The fused masker and first convolution with ρ_o = 0: MODEL §6 (oddity 12)."""
+    return convolution(decision(o), M, N)
+
+
+def decision(o: op.LayerMasker) -> op.Convolution:
+    """The convolution that a layer masker is."""
     shape = {name: getattr(o, name) for name in ("c_in", "height", "width")}
-    return convolution(op.Convolution(**shape, c_out=o.c_out + 1, output_rate=0.0), M, N)
+    return op.Convolution(**shape, c_out=o.c_out + 1, output_rate=0.0)
 
 
 def patch_convolution(o: op.PatchConvolution, M: Machine, N: int) -> Cost:
@@ -70,7 +75,7 @@ def _patch_convolution_tile(o: op.PatchConvolution, M: Machine, N: int) -> tuple
 
 def _patch_convolution_terms(
     o: op.PatchConvolution, M: Machine, N: int, x: Numbers, m: Numbers, c_t: Numbers, h_t: Numbers, w_t: Numbers
-) -> tuple[Numbers, Numbers]:
+) -> Terms:
     C, k, s, S = o.c_in // o.groups, o.kernel, o.stride, o.S
     rho_i, rho_o = np.asarray(o.input_rate), np.asarray(o.output_rate)
     n_c = ceil_div(o.c_out, c_t)
@@ -82,7 +87,8 @@ def _patch_convolution_terms(
     read = whole_map if o.indexed else x * o.c_in * ((S + k - 1) * s) ** 2
     dram = o.weights + read * rho_i * N + x * o.c_out * S**2 * rho_o * N
     compute = M.lane_seconds(O_pe * C * k**2 * m, O_pe * N * m) * ceil_div(x, m) * N * M.waves(n)
-    return compute * rho_i * _density(n_c, c_t, rho_i * rho_o), dram / M.beta + l2 / M.beta2
+    l2_s = l2 / M.beta2
+    return compute * rho_i * _density(n_c, c_t, rho_i * rho_o), dram / M.beta + l2_s, l2_s
 
 
 def masker_convolution(o: op.MaskerConvolution, M: Machine, N: int) -> Cost:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from latpred.cost import Cost
 from latpred.profile import ELEMENT_BYTES, HardwareProfile
 from latpred.tiling import Axis, Numbers, ceil_div, cheapest
+
+#: Compute, memory, and the part of memory that is L2 [s], at a tile or over a grid of tiles.
+Terms: TypeAlias = tuple[Numbers, Numbers, Numbers]
 
 
 class Machine(NamedTuple):
@@ -69,15 +72,17 @@ class Machine(NamedTuple):
             n = ceil_div(n, 2)
         return seconds * batch
 
-    def cost(self, compute: Numbers, memory: Numbers, tile: tuple[Numbers, ...] | None = None) -> Cost:
-        """A kernel: (compute ⊕ memory) + t₀."""
-        return Cost(compute, memory, self.t0, self.join(compute, memory) + self.t0, tile)
+    def cost(
+        self, compute: Numbers, memory: Numbers, l2: Numbers = 0.0, tile: tuple[Numbers, ...] | None = None
+    ) -> Cost:
+        """A kernel: (compute ⊕ memory) + t₀; `l2` is the part of `memory` between L2 and the engines."""
+        return Cost(compute, memory, self.t0, self.join(compute, memory) + self.t0, l2, tile)
 
-    def search(self, axes: tuple[Axis, ...], terms: Callable[..., tuple[Numbers, Numbers]]) -> tuple[Numbers, ...]:
+    def search(self, axes: tuple[Axis, ...], terms: Callable[..., Terms]) -> tuple[Numbers, ...]:
         """The tile of least compute ⊕ memory."""
-        return cheapest(axes, lambda *tile: self.join(*terms(*tile)))
+        return cheapest(axes, lambda *tile: self.join(*terms(*tile)[:2]))
 
-    def cheapest_cost(self, axes: tuple[Axis, ...], terms: Callable[..., tuple[Numbers, Numbers]]) -> Cost:
+    def cheapest_cost(self, axes: tuple[Axis, ...], terms: Callable[..., Terms]) -> Cost:
         """The kernel at the tile of least compute ⊕ memory."""
         tile = self.search(axes, terms)
         return self.cost(*terms(*tile), tile)

@@ -15,28 +15,39 @@ from latpred.published.maps import global_pool
 
 def linear(o: tok.Linear, M: Machine, N: int) -> Cost:
     """A linear layer is a matrix product with the batch's tokens as rows."""
-    return _product(N * o.tokens, o.kept_in, o.kept_out, M)
+    return convolution(as_convolution(o, N), M, 1)
 
 
 def matrix_product(o: tok.MatrixProduct, M: Machine, N: int) -> Cost:
     """A batched product reads one shared operand (oddity 8)."""
-    return _product(N * o.groups * o.rows, o.inner, o.columns, M)
+    return convolution(as_convolution(o, N), M, 1)
 
 
-def _product(R: int, K: int, L: int, M: Machine) -> Cost:
+def as_convolution(o: tok.Linear | tok.MatrixProduct, N: int) -> op.Convolution:
     """A dense 1×1 convolution on h × w ≈ R pixels, h = round(√R), w = round(R/h), half to even (oddity 9)."""
+    if isinstance(o, tok.Linear):
+        R, K, L = N * o.tokens, o.kept_in, o.kept_out
+    else:
+        R, K, L = N * o.groups * o.rows, o.inner, o.columns
     h = round(R**0.5)
-    return convolution(op.Convolution(c_in=K, c_out=L, height=h, width=round(R / h)), M, 1)
+    return op.Convolution(c_in=K, c_out=L, height=h, width=round(R / h))
 
 
 def element_wise(o: tok.ElementWise, M: Machine, N: int) -> Cost:
     """An addition with the channels as channels, the rows as width, and all before them as height."""
-    return map_add(op.Add(channels=o.channels, height=N * o.groups, width=o.rows), M, 1)
+    return map_add(as_add(o, N), M, 1)
 
 
 def token_add(o: tok.TokenAdd, M: Machine, N: int) -> Cost:
     """An addition with the batch as channels, tokens as height, channels as width."""
-    return map_add(op.Add(channels=N * o.groups, height=o.rows, width=o.channels), M, 1)
+    return map_add(as_add(o, N), M, 1)
+
+
+def as_add(o: tok.ElementWise | tok.TokenAdd, N: int) -> op.Add:
+    """The addition of maps that stands for one of tokens."""
+    if isinstance(o, tok.TokenAdd):
+        return op.Add(channels=N * o.groups, height=o.rows, width=o.channels)
+    return op.Add(channels=o.channels, height=N * o.groups, width=o.rows)
 
 
 def _reduce(o: tok.Softmax | tok.LayerNorm, M: Machine, N: int) -> Cost:
@@ -58,4 +69,5 @@ softmax = layer_norm = _in_one_kernel
 
 def unfold(o: tok.Unfold, M: Machine, N: int) -> Cost:
     """memory = (in + out)/β + 2·out/β₂, no compute."""
-    return M.cost(0.0, N * ((o.elements_in + o.elements_out) / M.beta + 2 * o.elements_out / M.beta2))
+    l2_s = 2 * o.elements_out / M.beta2
+    return M.cost(0.0, N * ((o.elements_in + o.elements_out) / M.beta + l2_s), N * l2_s)

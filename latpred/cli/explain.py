@@ -1,0 +1,84 @@
+"""`latpred explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from latpred.cli import options, output, skipping
+from latpred.explain import explain as explain_latency
+from latpred.files import check_writable
+
+
+@click.command()
+@options.device_option
+@options.target_options
+@options.preset_option
+@skipping.skipping_options()
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw the bars: .png, .svg, .pdf, …")
+@options.batch_option
+@options.model_option
+@options.format_option
+def explain(
+    devices: tuple[str, ...],
+    blocks: tuple[str, ...],
+    networks: tuple[str, ...],
+    image_size: tuple[int, int] | None,
+    include: tuple[str, ...],
+    preset: str | None,
+    plot: Path | None,
+    batch: int | None,
+    model: str,
+    form: str,
+    **skipped: Any,
+) -> None:
+    """Show where the time of a prediction goes, how full the engines are, and what would help.
+
+    Every change is predicted: a larger S at the same rate, fused kernels, a larger batch, another paradigm at the same
+    multiply-adds.
+
+    \b
+    latpred explain --device v100 --block r50-stage1 --S 4 --r 0.6
+    latpred explain --device tx2 --network resnet50 --S 4-4-2-1 --r 0.5 --plot explain.png
+    """
+    if plot:
+        from latpred.plot import supported_suffixes
+
+        options.check_suffix(plot, supported_suffixes(), "a plot")
+        check_writable(plot)
+    targets, preset_paradigm = options.load_targets_or_preset(preset, blocks, networks, image_size, include)
+    paradigm = skipping.build(**skipped, preset=preset_paradigm)
+    found = [
+        explain_latency(target, profile, paradigm, batch=batch, model=model)
+        for target in targets
+        for profile in options.load_devices(devices)
+    ]
+    if plot:
+        from latpred.plot import save
+        from latpred.plot_explanation import draw_explanations
+
+        save(draw_explanations(found), plot)
+        click.echo(f"wrote {plot}", err=True)
+    if form == "json":
+        records = [explanation.to_dict() for explanation in found]
+        output.print_json(records[0] if len(records) == 1 else records)
+    elif form == "csv":
+        output.print_csv(
+            {"target": one.report.target, "device": one.report.device, **share.to_dict()}
+            for one in found
+            for share in one.shares
+        )
+    else:
+        from latpred import explain_table, table
+
+        for explanation in found:
+            output.print_rich(
+                explain_table.bar_table(explanation),
+                explain_table.fill_table(explanation),
+                explain_table.explanation_text(explanation),
+                explain_table.remedy_table(explanation),
+                table.CAVEATS[model],
+                "",
+            )

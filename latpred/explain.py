@@ -1,0 +1,126 @@
+"""Where the time of a prediction goes, how full the engines are, and what would help; contains no equation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from latpred.blocks import Step
+from latpred.cost import Fill, cost_model, fill_model
+from latpred.paradigms import Paradigm
+from latpred.predict import STATIC, Target, checked_batch, lower, predict
+from latpred.profile import HardwareProfile
+from latpred.remedies import Remedy, remedies
+from latpred.report import Report
+
+
+@dataclass(frozen=True)
+class Share:
+    """Equal operators of a stage: their time [s] by what it is spent on, and how well it is spent.
+
+    `tile` is the tile that was chosen and `fill` how full it keeps the engines, None where there is no one tile;
+    `macs_per_byte` is the arithmetic intensity, `of_roofline` the share of the roofline's rate that is reached.
+    """
+
+    name: str
+    stage: int | None
+    kernels: int
+    compute_s: float
+    off_chip_s: float
+    l2_s: float
+    launch_s: float
+    latency_s: float
+    tile: tuple[int, ...] | None
+    fill: Fill | None
+    macs_per_byte: float
+    of_roofline: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, the tile and how full it is as `tile` and `fill_…`."""
+        fields = asdict(self)
+        fill = fields.pop("fill")
+        shares = {f"fill_{name}": None if fill is None else getattr(fill, name) for name in Fill._fields}
+        return {**fields, "tile": None if self.tile is None else list(self.tile), **shares}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A prediction's operators, the ridge of its device's roofline, and remedies, the best first."""
+
+    report: Report
+    overlap: str
+    ridge_macs_per_byte: float
+    shares: tuple[Share, ...]
+    remedies: tuple[Remedy, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, in plain types."""
+        report = self.report
+        return {
+            "target": report.target,
+            "device": report.device,
+            "model": report.model,
+            "paradigm": report.paradigm.to_dict(),
+            "batch": report.batch,
+            **report.totals(),
+            "ridge_macs_per_byte": self.ridge_macs_per_byte,
+            "operators": [share.to_dict() for share in self.shares],
+            "remedies": [asdict(remedy) for remedy in self.remedies],
+        }
+
+
+def explain(
+    target: Target,
+    profile: HardwareProfile,
+    paradigm: Paradigm = STATIC,
+    *,
+    batch: int | None = None,
+    model: str = "published",
+) -> Explanation:
+    """Where the time of a prediction goes, and what a larger S, fusing, a larger batch or another paradigm would gain.
+
+    Other paradigms are taken at the rate that needs the same multiply-adds, a larger S at the same rate.
+
+    Raises
+    ------
+    InputError
+        As `latpred.predict`.
+    """
+    batch = checked_batch(batch, profile)
+    report = predict(target, profile, paradigm, batch=batch, model=model)
+    groups: dict[tuple[int | None, str], list[Step]] = {}
+    for step in lower(target, paradigm).steps:
+        groups.setdefault((step.stage, step.name), []).append(step)
+    shares = tuple(_share(steps, profile, batch, model) for steps in groups.values())
+    ridge = profile.fp32_peak_macs / profile.dram_bandwidth
+    return Explanation(report, profile.overlap, ridge, shares, remedies(target, profile, report))
+
+
+def _share(steps: list[Step], profile: HardwareProfile, batch: int, model: str) -> Share:
+    cost, roofline = cost_model(model, profile), cost_model("roofline", profile)
+    answers = [(float(step.executions), step.operator, cost(step.operator, batch)) for step in steps]
+
+    def total(field: str) -> float:
+        return sum(share * float(getattr(answer, field)) for share, _, answer in answers)
+
+    # The tile and how full it is are those of the kernel that takes longest.
+    _, longest, answer = max(answers, key=lambda entry: entry[0] * float(entry[2].latency_s))
+    full = None if answer.tile is None else fill_model(model, profile)(longest, batch)
+    macs = sum(share * float(operator.macs(batch)) for share, operator, _ in answers)
+    moved = sum(share * float(operator.bytes(batch)) for share, operator, _ in answers)
+    bound = sum(share * float(roofline(operator, batch).latency_s) for share, operator, _ in answers)
+    latency = total("latency_s")
+    return Share(
+        name=steps[0].name,
+        stage=steps[0].stage,
+        kernels=len(steps),
+        compute_s=total("compute_s"),
+        off_chip_s=total("memory_s") - total("l2_s"),
+        l2_s=total("l2_s"),
+        launch_s=total("launch_s"),
+        latency_s=latency,
+        tile=None if answer.tile is None else tuple(int(edge) for edge in answer.tile),
+        fill=full,
+        macs_per_byte=macs / moved if moved else 0.0,
+        of_roofline=bound / latency if latency else 0.0,
+    )

@@ -1,0 +1,96 @@
+"""Explanations as rich tables: a bar per operator, how full the engines are, and what would help."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from latpred.explain import Explanation, Share
+from latpred.table import new_table
+from latpred.units import seconds
+
+#: What time is spent on: field, name, colour and, where there is none, a character.
+PARTS = (
+    ("compute_s", "compute", "blue", "█"),
+    ("off_chip_s", "off-chip", "red", "▓"),
+    ("l2_s", "L2", "green", "▒"),
+    ("launch_s", "launch", "magenta", "░"),
+)
+BAR_WIDTH = 48
+
+
+def bar_table(explanation: Explanation) -> Table:
+    """A bar per operator; the longest fills the width."""
+    report = explanation.report
+    table = new_table(f"{report.target} on {report.device}: {report.paradigm}, batch {report.batch}", ("operator",))
+    table.add_column("latency", justify="right", no_wrap=True)
+    table.add_column(_key(), no_wrap=True)
+    longest = max(share.latency_s for share in explanation.shares)
+    for share in explanation.shares:
+        table.add_row(label(share), seconds(share.latency_s), _bar(share, longest))
+    return table
+
+
+def label(share: Share) -> str:
+    """The operator's name, with its stage and how many kernels there are."""
+    stage = "" if share.stage is None else f"stage {share.stage} "
+    return f"{stage}{share.name}" + (f" ×{share.kernels}" if share.kernels > 1 else "")
+
+
+def _key() -> Text:
+    return Text("  ").join(Text(f"{sign} {name}", style=colour) for _, name, colour, sign in PARTS)
+
+
+def _bar(share: Share, longest: float) -> Text:
+    """Rounded where the parts end, so that the bars' lengths compare; what overlaps is not drawn twice."""
+    bar, ends, drawn = Text(), 0.0, 0
+    parts = visible(share)
+    for field, _, colour, sign in PARTS:
+        ends += parts[field]
+        length = round(BAR_WIDTH * ends / longest) - drawn if longest else 0
+        bar.append(sign * length, style=colour)
+        drawn += length
+    return bar
+
+
+def visible(share: Share) -> dict[str, float]:
+    """The parts that add up to the latency [s]: all, or only the longer of compute and memory where they overlap."""
+    parts = {field: float(getattr(share, field)) for field, *_ in PARTS}
+    memory = share.off_chip_s + share.l2_s
+    if sum(parts.values()) > share.latency_s * (1 + 1e-9):
+        hidden = ("compute_s",) if memory > share.compute_s else ("off_chip_s", "l2_s")
+        parts |= dict.fromkeys(hidden, 0.0)
+    return parts
+
+
+def fill_table(explanation: Explanation) -> Table:
+    """The tile of each operator, how full it keeps the engines, and where it is under the roofline."""
+    columns = ("operator", "tile", "tiles full", "waves full", "lanes full", "MACs/byte", "of roofline")
+    table = new_table("", columns)
+    table.title = None
+    for share in explanation.shares:
+        shape = "" if share.tile is None else "×".join(map(str, share.tile))
+        fills = ["", "", ""] if share.fill is None else [f"{part:.0%}" for part in share.fill]
+        intensity = f"{share.macs_per_byte:.1f}" if share.macs_per_byte else ""
+        table.add_row(label(share), shape, *fills, intensity, f"{share.of_roofline:.0%}")
+    return table
+
+
+def remedy_table(explanation: Explanation) -> Table:
+    """What would help, the most first."""
+    table = new_table("What would help", ("change", "to", "per image", "gain"), left=2)
+    for remedy in explanation.remedies:
+        to = f"batch {remedy.batch}" if remedy.change == "larger batch" else remedy.paradigm
+        table.add_row(remedy.change, to, seconds(remedy.latency_per_image_s), f"{remedy.gain:+.1%}")
+    return table
+
+
+def explanation_text(explanation: Explanation) -> str:
+    """What the columns mean, with the device's ridge."""
+    lines = [
+        "tile: channels × height × width, before them the patches that are processed together",
+        "full: the share of the tiles that is inside the map, of the waves' engines that work, of the lanes that count",
+        f"roofline: off-chip bandwidth below {explanation.ridge_macs_per_byte:.1f} MACs/byte, arithmetic above",
+        "",
+    ]
+    return "\n".join(lines)
