@@ -11,6 +11,7 @@ from latpred.blocks import Bottleneck
 from latpred.catalogue import Preset, list_networks, list_presets, load_block, load_network, load_preset
 from latpred.errors import DataError, InputError, LatpredError, NetworkError, OutputError, ProfileError
 from latpred.explain import Explanation, explain
+from latpred.lut import LatencyTable, latency_table
 from latpred.networks import Network, Stage, Stem
 from latpred.operators import (
     Add,
@@ -55,6 +56,7 @@ __all__ = [
     "Head",
     "InputError",
     "Joint",
+    "LatencyTable",
     "LatpredError",
     "Layer",
     "LayerMasker",
@@ -87,6 +89,7 @@ __all__ = [
     "break_even_rate",
     "explain",
     "grid",
+    "latency_table",
     "list_networks",
     "list_presets",
     "list_profiles",

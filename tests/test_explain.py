@@ -172,11 +172,8 @@ def test_command_as_data_and_picture(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--device", "tx2"], "latpred: say what to predict: --block NAME or --network NAME"),
-        (
-            ["--device", "tx2", "--block", "r50-stage1", "--plot", "a.xyz"],
-            "latpred: a.xyz: cannot write a plot as '.xyz'",
-        ),
+        ("--device tx2", "latpred: say what to predict: --block NAME or --network NAME"),
+        ("--device tx2 --block r50-stage1 --plot a.xyz", "latpred: a.xyz: cannot write a plot as '.xyz'"),
     ],
 )
 def test_mistakes_end_in_one_line(arguments, message):

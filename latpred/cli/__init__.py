@@ -20,6 +20,7 @@ COMMANDS = {
     "compare": "compare",
     "ablate-fusion": "ablation",
     "rates-from-masks": "masks",
+    "lut": "lut",
     "devices": "catalogue",
     "networks": "catalogue",
 }

@@ -1,0 +1,61 @@
+"""`latpred lut`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from latpred.catalogue import load_network
+from latpred.cli import options
+from latpred.files import check_writable
+from latpred.lut import latency_table
+from latpred.profile import load_profile
+
+
+@click.command()
+@click.option("--network", required=True, metavar="NAME|FILE", help="Network: a name or YAML file.")
+@click.option("--device", required=True, metavar="NAME|FILE", help="Device: a name or YAML file.")
+@options.image_size_option
+@click.option("--S", "S", callback=options.granularities, metavar="S,…", help="Patch edges [pixels]; those that fit.")
+@click.option("--G", "G", callback=options.granularities, metavar="G,…", help="Channels per group; those that fit.")
+@click.option("--output", "output_file", type=click.Path(path_type=Path), required=True, help="The table: .npz.")
+@options.batch_option
+@options.model_option
+def lut(
+    network: str,
+    device: str,
+    image_size: tuple[int, int] | None,
+    S: tuple[Any, ...] | None,
+    G: tuple[Any, ...] | None,
+    output_file: Path,
+    batch: int | None,
+    model: str,
+) -> None:
+    """Write the latency of every block over the rate as a table, for a search or for training.
+
+    An entry per block, paradigm and granularity; static and layer skipping are always there. In Python,
+    `latpred.LatencyTable.load(FILE)` looks up millions of latencies per second.
+
+    \b
+    latpred lut --network resnet50 --device tx2 --S 1,2,4,7,8,14 --output lut.npz
+    """
+    options.check_suffix(output_file, (".npz",), "a table")
+    check_writable(output_file)
+    edges, groups = ([_single(size) for size in sizes or ()] for sizes in (S, G))
+    table = latency_table(
+        load_network(network, image_size), load_profile(device), S=edges, G=groups, batch=batch, model=model
+    )
+    table.save(output_file)
+    click.echo(
+        f"wrote {output_file}: {len(table.entries)} entries of {table.network} on {table.device}, batch {table.batch}; "
+        f"{len(table.latency_s)} latencies, off by {table.error:.2%} at most",
+        err=True,
+    )
+
+
+def _single(size: Any) -> int:
+    if isinstance(size, tuple):
+        raise click.UsageError("a table has every block at each granularity; write 1,2,4, not 4-4-2-1")
+    return int(size)
