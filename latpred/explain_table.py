@@ -89,7 +89,7 @@ def explanation_text(explanation: Explanation) -> str:
     """What the columns mean, with the device's ridge."""
     lines = [
         "tile: channels × height × width, before them the patches that are processed together",
-        "full: the share of the tiles that is inside the map, of the waves' engines that work, of the lanes that count",
+        "full: shares of the tiles inside the map, of the waves' engines at work, of the lanes in use",
         f"roofline: off-chip bandwidth below {explanation.ridge_macs_per_byte:.1f} MACs/byte, arithmetic above",
         "",
     ]

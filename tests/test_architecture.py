@@ -22,10 +22,13 @@ LAYERS = (
     "networks transformers",
     "catalogue report masks rates",
     "predict",
-    "sweep recommend ablation distribution",
+    "sweep recommend ablation distribution lut",
     "compare",
+    "remedies",
+    "explain",
     "table plot",
-    "catalogue_table",
+    "catalogue_table explain_table",
+    "plot_explanation",
     "cli",
 )
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names.split()}

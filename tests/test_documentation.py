@@ -1,0 +1,80 @@
+"""README and docs say what the program does: console blocks are run, command pages are made from `--help`."""
+
+import re
+import sys
+
+import pytest
+import yaml
+
+import latpred
+from latpred.cli import COMMANDS
+from tests import documents
+
+BLOCKS = [
+    pytest.param(block, id=f"{page.name}:{number}")
+    for page in documents.PAGES
+    for number, block in enumerate(documents.blocks(page), start=1)
+]
+NAV = yaml.safe_load((documents.ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_console_blocks_print_what_they_say(block, tmp_path):
+    assert documents.printed(block, tmp_path) == block
+
+
+def test_blocks_are_found_and_their_output_is_not_left_out():
+    assert len(BLOCKS) > 20
+    for parameter in BLOCKS:
+        assert len(parameter.values[0].splitlines()) > len(re.findall(r"^\$ ", parameter.values[0], re.MULTILINE))
+
+
+def test_shell_blocks_with_output_are_console_blocks():
+    for page in documents.PAGES:
+        for block in re.findall(
+            r"^```(?:sh|bash|shell)\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+        ):
+            assert not block.startswith("$ "), f"{page.name}: a block with output is fenced as console"
+
+
+@pytest.mark.parametrize("name", ["index.md", *(f"{name}.md" for name in COMMANDS)])
+def test_command_pages_are_made_from_help(name):
+    page = documents.ROOT / "docs" / "commands" / name
+    assert page.read_text(encoding="utf-8") == documents.command_pages()[name], "run python -m tests.renew_documents"
+
+
+def test_every_command_is_in_the_navigation():
+    (commands,) = [entry["Commands"] for entry in NAV if "Commands" in entry]
+    assert commands == ["commands/index.md", *({name: f"commands/{name}.md"} for name in COMMANDS)]
+
+
+def test_the_reference_has_every_public_name():
+    text = (documents.ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    whole = {"operators", "token_operators", "errors"}
+    for name in latpred.__all__:
+        module = getattr(latpred, name).__module__.removeprefix("latpred.")
+        assert module in whole or re.search(rf"::: latpred\.{module}\n.*\n.*members: \[.*\b{name}\b", text), name
+
+
+def test_the_table_of_devices_in_the_model_is_that_of_the_profiles():
+    text = (documents.ROOT / "docs" / "model.md").read_text(encoding="utf-8")
+    for name in latpred.list_profiles():
+        profile = latpred.load_profile(name)
+        row = f"| {profile.pes} | {profile.fp32_lanes_per_pe} | {profile.clock_hz / 1e6:g} MHz"
+        row += f" | {profile.dram_bandwidth / 1e9:g} GB/s | {profile.l2_bandwidth_ratio:g} | {profile.default_batch} |"
+        assert row in text, name
+
+
+def test_completion_as_documented(tmp_path):
+    text = (documents.ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    for shell in ("bash", "zsh", "fish"):
+        assert f"_LATPRED_COMPLETE={shell}_source latpred" in text
+        script = documents.printed(f"$ _LATPRED_COMPLETE={shell}_source latpred\n", tmp_path)
+        assert "_LATPRED_COMPLETE" in script.split("\n", 1)[1]
+    asked = "$ COMP_WORDS='latpred re' COMP_CWORD=1 _LATPRED_COMPLETE=bash_complete latpred\n"
+    assert documents.printed(asked, tmp_path).splitlines()[1:] == ["plain,recommend-granularity"]
+
+
+def test_the_interpreter_of_the_tests_runs_the_blocks(tmp_path):
+    (line,) = documents.printed("$ python -c 'import sys; print(sys.prefix)'\n", tmp_path).splitlines()[1:]
+    assert line == sys.prefix
