@@ -29,6 +29,7 @@ from latpred.operators import MaskerConvolution, PatchConvolution
 from latpred.paradigms import Channel, Layer, Paradigm, Spatial, Static
 from latpred.predict import checked_batch, curve
 from latpred.profile import HardwareProfile
+from latpred.transformers import VisionTransformer
 
 #: Intervals of an entry that is no staircase; interpolation then errs by less than 0.1 % on every shipped device.
 GRID = 256
@@ -169,7 +170,7 @@ class LatencyTable:
 
 
 def latency_table(
-    network: AnyNetwork,
+    target: AnyNetwork | Sequence[Bottleneck],
     profile: HardwareProfile,
     *,
     S: Sequence[int] = (),
@@ -177,44 +178,61 @@ def latency_table(
     batch: int | None = None,
     model: str = "published",
 ) -> LatencyTable:
-    """The table of a network's blocks: static, layer, spatial at each S that fits a block, channel at each G.
+    """The table of blocks: static, layer, spatial at each S that fits a block, channel at each G.
+
+    Parameters
+    ----------
+    target
+        A network, or the blocks of a search space, each with a name of its own.
 
     Raises
     ------
     InputError
-        A transformer, which has no blocks to tabulate; an S or G that fits no block.
+        A transformer, which has no blocks to tabulate; blocks that share a name; an S or G that fits no block.
     """
-    if not isinstance(network, Network):
-        raise InputError(f"{network.name} has no blocks to tabulate; a table is of residual networks")
-    cost, batch = cost_model(model, profile), checked_batch(batch, profile)
-    blocks = {placed.block.name: placed.block for placed in network.blocks}
-    for name, sizes, most in (("S", S, max(map(_edge, blocks.values()))), ("G", G, max(map(_width, blocks.values())))):
+    name, placed = _blocks(target)
+    blocks = {block.name: block for block in placed}
+    if any(blocks[block.name] != block for block in placed):
+        raise InputError("different blocks of a table need different names")
+    for symbol, sizes, most in (("S", S, max(map(_edge, placed))), ("G", G, max(map(_width, placed)))):
         for size in sizes:
             if not 1 <= size <= most:
-                raise InputError(f"{name}={size} fits no block of {network.name}; choose from 1 to {most}")
+                raise InputError(f"{symbol}={size} fits no block of {name}; choose from 1 to {most}")
+    cost, batch = cost_model(model, profile), checked_batch(batch, profile)
     curves = [
-        (Entry(name, setting.name, setting.granularity or 0), *_values(block, setting, cost, batch))
-        for name, block in blocks.items()
+        (Entry(block.name, setting.name, setting.granularity or 0), *_values(block, setting, cost, batch))
+        for block in blocks.values()
         for setting in _settings(block, S, G)
     ]
     entries, values, stepped, errors = zip(*curves, strict=True)
-    names, paradigms, sizes = zip(*entries, strict=True)
+    names, paradigms, granularities = zip(*entries, strict=True)
     lengths = np.array([len(latencies) for latencies in values])
     return LatencyTable(
-        network=network.name,
+        network=name,
         device=profile.name,
         model=model,
         batch=batch,
-        blocks=tuple(placed.block.name for placed in network.blocks),
+        blocks=tuple(block.name for block in placed),
         block=np.array(names),
         paradigm=np.array(paradigms),
-        granularity=np.array(sizes, dtype=np.int64),
+        granularity=np.array(granularities, dtype=np.int64),
         offset=np.cumsum(lengths) - lengths,
         count=lengths - 1,
         stepped=np.array(stepped),
         latency_s=np.concatenate(values),
         error=float(max(errors)),
     )
+
+
+def _blocks(target: AnyNetwork | Sequence[Bottleneck]) -> tuple[str, list[Bottleneck]]:
+    """The name of a table's target, and its blocks in order."""
+    if isinstance(target, Network):
+        return target.name, [placed.block for placed in target.blocks]
+    if isinstance(target, VisionTransformer):
+        raise InputError(f"{target.name} has no blocks to tabulate; a table is of residual networks")
+    if not target:
+        raise InputError("a table needs at least one block")
+    return "the search space", list(target)
 
 
 def _settings(block: Bottleneck, S: Sequence[int], G: Sequence[int]) -> Iterator[Paradigm]:

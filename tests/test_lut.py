@@ -117,6 +117,19 @@ def test_mistakes():
         latpred.latency_table(latpred.load_network("t2t-vit-19"), latpred.load_profile("tx2"))
 
 
+def test_a_table_of_a_search_space(tmp_path):
+    widths = [latpred.load_block("resnet50-stage2").replace(name=f"c{c}", c_in=c, c_out=c) for c in (256, 512)]
+    table = latpred.latency_table(widths, latpred.load_profile("tx2"), S=[4])
+    assert table.blocks == ("c256", "c512")
+    for block, found in zip(widths, table.lookup(table.indices("spatial", 4), 0.6), strict=True):
+        report = latpred.predict(block, latpred.load_profile("tx2"), latpred.Spatial(S=4, r=0.6))
+        assert found == pytest.approx(report.latency_s, rel=1e-12)
+    with pytest.raises(latpred.InputError, match="different blocks of a table need different names"):
+        latpred.latency_table([widths[0], widths[1].replace(name="c256")], latpred.load_profile("tx2"))
+    with pytest.raises(latpred.InputError, match="needs at least one block"):
+        latpred.latency_table([], latpred.load_profile("tx2"))
+
+
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04"])
 def test_files_that_are_no_table(tmp_path, content):
     path = tmp_path / "lut.npz"
