@@ -94,5 +94,11 @@ def _patch_convolution_terms(
 def masker_convolution(o: op.MaskerConvolution, M: Machine, N: int) -> Cost:
     """The cheaper of one fused dense kernel and two separate ones: MODEL §5."""
     masker, first = o.separate
-    separate = convolution(masker, M, N).then(patch_convolution(first, M, N))
-    return convolution(o.fused, M, N).or_cheaper(separate)
+    separate = _without_patches(masker, M, N).then(patch_convolution(first, M, N))
+    return _without_patches(o.fused, M, N).or_cheaper(separate)
+
+
+@lru_cache(maxsize=8192)
+def _without_patches(o: op.Convolution, M: Machine, N: int) -> Cost:
+    """Neither dense kernel of a masker heeds the patches' rate: a search for all rates."""
+    return convolution(o, M, N)
