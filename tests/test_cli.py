@@ -93,7 +93,7 @@ def test_sweep_as_documented_writes_a_table_and_a_picture(run, tmp_path):
 
 def test_sweep_formats_agree(run, tmp_path):
     command = "sweep --device tx2 --network resnet50 --S 4-4-2-1,8-4-7-1 --r 0.5 --batch 1,2"
-    printed = pandas.read_csv(io.StringIO(run(f"{command} --format csv")[1]))
+    printed = pandas.read_csv(io.StringIO(run(f"{command} --format csv")[1]), float_precision="round_trip")
     _, out, err = run(f"{command} --format json --output", "my rows.json")
     assert err == "wrote my rows.json: 4 rows\n"
     written = json.loads((tmp_path / "my rows.json").read_text(encoding="utf-8"))
