@@ -1,4 +1,4 @@
-"""The figures of the model's page: how a kernel is cut into tiles, how tiles become waves, where data moves."""
+"""The figures of the pages on the model and on explaining: tiles and waves, where data moves, where time goes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrow, Rectangle
 
+import latpred
 from latpred import plot
 from latpred.density import active_patches, fullest_density
+from latpred.plot_explanation import draw_explanations
 from latpred.published.machine import efficiency
 
 BLUE, ORANGE, GREEN, PINK, GREY = *plot.COLOURS[:4], "0.85"
@@ -83,6 +85,12 @@ def staircases() -> Figure:
     return figure
 
 
+def explanation() -> Figure:
+    """A network's time, operator by operator."""
+    network, profile = latpred.load_network("resnet50"), latpred.load_profile("tx2")
+    return draw_explanations([latpred.explain(network, profile, latpred.Spatial(S=[4, 4, 2, 1], r=0.5))])
+
+
 def _bare(axes: Axes, xlim: tuple[float, float], ylim: tuple[float, float]) -> None:
     axes.set(xlim=xlim, ylim=ylim)
     axes.set_aspect("equal", adjustable="box")
@@ -91,5 +99,5 @@ def _bare(axes: Axes, xlim: tuple[float, float], ylim: tuple[float, float]) -> N
 
 def write(folder: Path) -> None:
     """Write every figure to a folder."""
-    for draw in (tiles_and_waves, memory_levels, staircases):
+    for draw in (tiles_and_waves, memory_levels, staircases, explanation):
         plot.save(draw(), folder / f"{draw.__name__.replace('_', '-')}.png")

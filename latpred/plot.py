@@ -145,7 +145,8 @@ def share_legend(figure: Figure) -> None:
         entries.update((label, handle) for handle, label in zip(*axes.get_legend_handles_labels(), strict=True))
         if legend := axes.get_legend():
             legend.remove()
-    entries["break-even"] = entries.pop("break-even")
+    if "break-even" in entries:
+        entries["break-even"] = entries.pop("break-even")
     figure.legend(entries.values(), entries.keys(), loc="outside right upper")
 
 

@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import latpred
+from latpred import plot
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 sys.path.insert(0, str(EXAMPLES))
@@ -90,3 +93,54 @@ def test_make_masks_makes_the_masks_that_are_shipped(tmp_path):
 
 def test_search_stays_within_its_budget():
     assert "ms of 12 ms" in run("search.py")
+
+
+def colours(frame, x="r"):
+    axes = plot.ratio(frame, x)
+    return {line.get_label(): line.get_color() for line in axes.get_lines()}
+
+
+def test_a_granularity_has_the_same_colour_in_every_picture():
+    profile, rates = latpred.load_profile("tx2"), [0.5, 1.0]
+
+    def drawn(target, granularity):
+        settings = latpred.grid(latpred.Spatial, granularity=granularity, r=rates)
+        return colours(latpred.sweep([target], [profile], settings))
+
+    block, network = latpred.load_block("resnet50-stage1"), latpred.load_network("resnet50")
+    all_edges, two_edges = drawn(block, [1, 2, 4, 7, 8, 14, 28]), drawn(block, [8, 4])
+    assert len(set(all_edges.values())) == 7 + 1
+    assert two_edges["S = 8"] == all_edges["S = 8"]
+    assert two_edges["S = 4"] == all_edges["S = 4"]
+    settings = drawn(network, [(1, 1, 1, 1), (4, 4, 2, 1), (8, 4, 7, 1)])
+    assert settings["S = 4-4-2-1"] == all_edges["S = 4"]
+    assert settings["S = 8-4-7-1"] == all_edges["S = 8"]
+    # Where the first stage does not tell settings apart, their order does.
+    assert len(set(drawn(network, [(4, 4, 2, 1), (4, 4, 7, 1)]).values())) == 3
+
+
+def test_rates_have_colours_of_their_own():
+    settings = latpred.grid(latpred.Spatial, granularity=[1, 2, 4], r=[0.2, 0.5, 0.8])
+    frame = latpred.sweep([latpred.load_block("resnet50-stage1")], [latpred.load_profile("tx2")], settings)
+    found = colours(frame, "granularity")
+    assert len(set(found.values())) == 3 + 1
+    assert not set(found.values()) & set(plot.COLOURS)
+
+
+def test_style_is_a_context_that_ends():
+    before = matplotlib.rcParams["axes.spines.top"]
+    with plot.style():
+        assert matplotlib.rcParams["axes.spines.top"] is False
+    assert matplotlib.rcParams["axes.spines.top"] == before
+
+
+def test_a_shared_legend_names_each_line_once():
+    with plot.style():
+        figure = Figure()
+        for axes in figure.subplots(1, 2):
+            axes.axhline(1, label="break-even")
+            axes.plot([0, 1], label="S = 1")
+            axes.legend()
+        plot.share_legend(figure)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["S = 1", "break-even"]
+    assert all(axes.get_legend() is None for axes in figure.axes)
