@@ -68,13 +68,13 @@ def _title(figure: Figure, network: latpred.Network, profile: latpred.HardwarePr
 def ratio_over_channel_rate(network: str, device: str) -> Figure:
     """rℓ over r, a panel per stage, a line per G."""
     profile = latpred.load_profile(device)
-    blocks = [latpred.load_block(f"{network}-stage{stage}") for stage in (1, 2, 3, 4)]
     settings = latpred.grid(latpred.Channel, granularity=[1, 2, 4, 8], r=RATES)
     with plot.style():
         figure = Figure(figsize=(9.6, 6), layout="constrained")
-        for axes, block in zip(figure.subplots(2, 2).ravel(), blocks, strict=True):
+        for stage, axes in enumerate(figure.subplots(2, 2).ravel(), start=1):
+            block = latpred.load_block(f"{network}-stage{stage}")
             plot.ratio(latpred.sweep([block], [profile], settings), "r", axes)
-            axes.set_title(f"stage {block.name[-1]}, {block.inner} inner channels")
+            axes.set_title(f"stage {stage}, {block.inner} inner channels")
         _title(figure, latpred.load_network(network), profile)
         plot.share_legend(figure)
     return figure
