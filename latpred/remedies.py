@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from latpred.blocks import Bottleneck
 from latpred.compare import rate_for_macs
 from latpred.cost import cost_model
@@ -12,7 +14,7 @@ from latpred.networks import Network
 from latpred.paradigms import Channel, Head, Layer, Paradigm, Spatial, Static, Token
 from latpred.predict import Target, predict
 from latpred.profile import HardwareProfile
-from latpred.recommend import recommend_granularity
+from latpred.recommend import MIN_RATE, recommend_granularity
 from latpred.report import Report
 from latpred.transformers import VisionTransformer
 
@@ -88,8 +90,8 @@ def _larger(target: Target, profile: HardwareProfile, report: Report) -> list[in
     rate = report.paradigm.rate
     if isinstance(rate, tuple) and len(rate) != len(now):
         return []
-    fastest = list(now)
-    found = recommend_granularity(target, profile, rate, batch=report.batch, model=report.model)
+    fastest, above_zero = list(now), np.maximum(rate, MIN_RATE).tolist()
+    found = recommend_granularity(target, profile, above_zero, batch=report.batch, model=report.model)
     for number, edge in enumerate(now):
         stage = [row for row in found.candidates if row.stage == number + 1 and (row.granularity or 0) >= edge]
         if stage:

@@ -125,6 +125,12 @@ def test_other_paradigms_are_taken_at_equal_macs():
     assert macs == pytest.approx(found.report.macs, rel=1e-3)
 
 
+@pytest.mark.parametrize("r", [0.0, [0.5, 0.0, 0.5, 1.0]])
+def test_rates_of_zero_are_explained(r):
+    found = latpred.explain(latpred.load_network("resnet50"), V100, latpred.Spatial(S=[4, 4, 2, 1], r=r))
+    assert sum(share.latency_s for share in found.shares) == pytest.approx(found.report.latency_s)
+
+
 @pytest.mark.parametrize("overlap", ["add", "max"])
 def test_bars_end_at_the_latency(overlap):
     found = latpred.explain(BLOCK, TX2.replace(overlap=overlap), latpred.Channel(G=2, r=0.5))
