@@ -53,22 +53,21 @@ class LatencyTable:
 
     In a file (`.npz`), and here, with E entries and V values in all:
 
-    ================  ======  ==================================================================================
-    `network`         text
-    `device`          text
-    `model`           text
-    `batch`           number
-    `blocks`          text    (blocks,): the name of every block of the network, in order
-    `block`           text    (E,): the block that the entry is of
-    `paradigm`        text    (E,): static, spatial, channel or layer
-    `granularity`     int     (E,): S or G; 0 for static and layer
-    `offset`          int     (E,): where the entry's values begin in `latency_s`
-    `count`           int     (E,): the entry's intervals; it has count + 1 values, i = 0 … count
-    `stepped`         bool    (E,): value i is at r = i/count, with a step before it; where
-                              false it is at r = (i/count)², with a line between
-    `latency_s`       float   (V,): latency of the block for the whole batch [s]
-    `error`           float   largest relative error of a look-up that was found
-    ================  ======  ==================================================================================
+    | key | type | shape: meaning |
+    |---|---|---|
+    | `network` | text | what the blocks are of |
+    | `device` | text | its name |
+    | `model` | text | the cost model |
+    | `batch` | int | samples computed together |
+    | `blocks` | text | (blocks,): the name of every block of the network, in order |
+    | `block` | text | (E,): the block that the entry is of |
+    | `paradigm` | text | (E,): static, spatial, channel or layer |
+    | `granularity` | int | (E,): S or G; 0 for static and layer |
+    | `offset` | int | (E,): where the entry's values begin in `latency_s` |
+    | `count` | int | (E,): the entry's intervals; it has count + 1 values, i = 0 … count |
+    | `stepped` | bool | (E,): value i is at r = i/count, a step before it; else at r = (i/count)², a line between |
+    | `latency_s` | float | (V,): latency of the block for the whole batch [s] |
+    | `error` | float | largest relative error of a look-up that was found |
     """
 
     network: str

@@ -1,5 +1,7 @@
 """Latency tables: their stated error holds on random rates, they are monotone and fast, files come back as written."""
 
+import inspect
+import re
 import subprocess
 import sys
 import time
@@ -99,9 +101,7 @@ def test_files_come_back_as_written(table, tmp_path):
     assert np.array_equal(loaded.latency_s, table.latency_s)
     assert loaded.error == table.error
     with np.load(path) as arrays:
-        documented = [
-            line.split("`")[1] for line in latpred.LatencyTable.__doc__.splitlines() if line.startswith("    `")
-        ]
+        documented = re.findall(r"^\| `(\w+)`", inspect.getdoc(latpred.LatencyTable), re.MULTILINE)
         assert sorted(arrays) == sorted(documented)
 
 
