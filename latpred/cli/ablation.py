@@ -10,7 +10,7 @@ from latpred.ablation import ablate_fusion as ablate
 from latpred.cli import options, output
 
 
-@click.command("ablate-fusion")
+@click.command("ablate-fusion", short_help="Show what each fused kernel gains.")
 @options.device_option
 @options.target_options
 @click.option("--S", "S", callback=options.granularities, required=True, help="Patch edge [pixels]: 4, or 4-4-2-1.")

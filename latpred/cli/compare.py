@@ -17,7 +17,7 @@ from latpred.paradigms import Paradigm
 _PLOT_RATES = [step / 40 for step in range(1, 41)]
 
 
-@click.command()
+@click.command(short_help="Compare paradigms at equal multiply-adds.")
 @options.device_option
 @options.network_option
 @options.image_size_option

@@ -12,7 +12,7 @@ from latpred.explain import explain as explain_latency
 from latpred.files import check_writable
 
 
-@click.command()
+@click.command(short_help="Show where the time goes, and what would help.")
 @options.device_option
 @options.target_options
 @options.preset_option

@@ -14,7 +14,7 @@ from latpred.lut import latency_table
 from latpred.profile import load_profile
 
 
-@click.command()
+@click.command(short_help="Write block latencies as a look-up table.")
 @click.option("--network", required=True, metavar="NAME|FILE", help="Network: a name or YAML file.")
 @click.option("--device", required=True, metavar="NAME|FILE", help="Device: a name or YAML file.")
 @options.image_size_option

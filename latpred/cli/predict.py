@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _BETA_STREAM = 1
 
 
-@click.command()
+@click.command(short_help="Predict a block or network.")
 @options.device_option
 @options.target_options
 @options.preset_option

@@ -14,7 +14,7 @@ from latpred.networks import Network
 from latpred.recommend import recommend_granularity as recommend
 
 
-@click.command("recommend-granularity")
+@click.command("recommend-granularity", short_help="Choose S or G for each stage.")
 @options.device_option
 @options.network_option
 @options.image_size_option

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DATA_SUFFIXES = (".csv", ".json")
 
 
-@click.command()
+@click.command(short_help="Predict a grid of settings; table, file or plot.")
 @options.device_option
 @options.target_options
 @skipping.skipping_options(ranges=True)
