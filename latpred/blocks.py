@@ -11,13 +11,9 @@ from pydantic import model_validator
 
 from latpred import operators as op
 from latpred.errors import InputError, NetworkError
+from latpred.kernel_blocks import MASKER_REDUCTION, kernel_steps, squeezed_channels
 from latpred.paradigms import Channel, Layer, Paradigm, Skipping, Spatial, check_supported
 from latpred.records import Count, Record
-
-#: SE squeezes to this share of the block's input channels (MODEL §6).
-SQUEEZE_RATIO = 0.25
-#: The channel masker's hidden layer is this much narrower than its output (MODEL §5).
-MASKER_REDUCTION = 16
 
 
 class Step(NamedTuple):
@@ -93,8 +89,8 @@ class Bottleneck(Record):
         """Output map's width [pixels]."""
         return self.width // self.stride
 
-    def lower(self, paradigm: Paradigm, rates: tuple[float, ...] | None = None) -> Workload:
-        """The operators of this block; at several `rates` at once every figure is an array.
+    def lower(self, paradigm: Paradigm, rates: tuple[float, ...] | None = None, *, kernels: bool = False) -> Workload:
+        """The operators of this block as published, or its `kernels`; at several `rates` every figure is an array.
 
         Raises
         ------
@@ -102,18 +98,20 @@ class Bottleneck(Record):
             A granularity that does not fit the block, or a sequence of settings.
         """
         paradigm.require_single(self.name)
-        return _lower(self, paradigm if rates is None else paradigm.at_rates(rates))
+        return _lower(self, paradigm if rates is None else paradigm.at_rates(rates), kernels)
 
 
 @lru_cache(maxsize=4096)
-def _lower(block: Bottleneck, paradigm: Paradigm) -> Workload:
+def _lower(block: Bottleneck, paradigm: Paradigm, kernels: bool) -> Workload:
     check_supported(paradigm, (Spatial, Channel, Layer), block.name)
     skip = Skipping(**paradigm.skipping())
     if skip.attention_rate is not None and skip.layer_rate is None:
         raise InputError(f"{block.name} has no attention and MLP; give the layer rate r")
     _check(block, skip)
+    if kernels:
+        return Workload(tuple(Step(*step) for step in kernel_steps(block, skip)), tuple(_map_notes(block, skip.S)))
     steps = (*_maskers(block, skip), *_shortcut(block), *_body(block, skip))
-    return Workload(steps, tuple(_notes(block, skip.S)))
+    return Workload(steps, (*_map_notes(block, skip.S), *_notes(block)))
 
 
 def _maskers(block: Bottleneck, skip: Skipping) -> Iterator[Step]:
@@ -227,11 +225,6 @@ def _scale(channels: int, height: int, width: int, rate: Any) -> op.ChannelScale
     return op.ChannelScale(channels=channels, height=height, width=width, rate=rate)
 
 
-def squeezed_channels(c_in: int) -> int:
-    """Channels between the two layers of SE, a quarter of the block's input, half to even (MODEL §6)."""
-    return max(round(SQUEEZE_RATIO * c_in), 1)
-
-
 def squeeze_excitation(
     shape: dict[str, int], squeezed: int, active: dict[str, Any] | None = None
 ) -> list[tuple[str, op.Operator]]:
@@ -259,7 +252,7 @@ def _check(block: Bottleneck, skip: Skipping) -> None:
         )
 
 
-def _notes(block: Bottleneck, S: int | None) -> Iterator[str]:
+def _map_notes(block: Bottleneck, S: int | None) -> Iterator[str]:
     height, width = block.out_height, block.out_width
     stage = block.name.removesuffix("-first")
     if S and S > 1 and (height, width) == (S, S):
@@ -276,5 +269,8 @@ def _notes(block: Bottleneck, S: int | None) -> Iterator[str]:
             f"{block.name}: stride {block.stride} does not divide the {block.height}×{block.width} input; "
             f"the output map is rounded down to {height}×{width}"
         )
+
+
+def _notes(block: Bottleneck) -> Iterator[str]:
     if block.stride == 1 and block.c_in != block.c_out:
         yield f"{block.name}: the published model leaves out the shortcut convolution {block.c_in}→{block.c_out}"

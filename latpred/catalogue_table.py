@@ -57,7 +57,9 @@ def profile_table(profile: HardwareProfile) -> Table:
         f"{profile.name} {profile.title}".rstrip(), ("parameter", "value", "data sheet", "source"), left=1
     )
     table.columns[-1].justify, table.columns[-1].no_wrap = "left", False
-    parameters = profile.model_dump(exclude={"name", "title", "sources", "datasheet"})
+    parameters = profile.model_dump(
+        exclude={"name", "title", "sources", "datasheet", "validated", "peaks", "calibrations"}
+    )
     for field in dict.fromkeys((*parameters, *sheet)):
         cells = [_field_text(field, values[field]) if field in values else "" for values in (parameters, sheet)]
         table.add_row(field, *cells, sources.get(field, ""))

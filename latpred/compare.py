@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from latpred.catalogue import AnyNetwork, list_presets, load_preset
-from latpred.cost import CostFunction, cost_model
+from latpred.cost import CostModel, cost_model
 from latpred.errors import InputError
 from latpred.networks import Network
 from latpred.paradigms import Channel, Head, Layer, Paradigm, Spatial, Token
@@ -116,9 +116,7 @@ def compare(
     return rows
 
 
-def rate_for_macs(
-    network: Target, paradigm: Paradigm, target_macs: float, cost: CostFunction, batch: int
-) -> float | None:
+def rate_for_macs(network: Target, paradigm: Paradigm, target_macs: float, cost: CostModel, batch: int) -> float | None:
     """The highest rate whose MACs are at most the target's share; None if even the lowest rate has more.
 
     MACs never fall with the rate, so a bracket of several points is narrowed; patches and heads come in whole numbers,

@@ -1,27 +1,27 @@
 """What a cost model answers, and the cost models there are.
 
 A cost model is a module with `Machine.of(profile)`, which states a device in the model's own symbols, and
-`cost(operator, machine, batch) -> Cost`. No cost model knows about blocks.
+`cost(operator, machine, batch) -> Cost`. No cost model knows about blocks. A model with `KERNELS` predicts the kernels
+of `latpred.gpu`, block by block, and knows precisions and libraries.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from latpred.density import ROUNDING_GUARD
 from latpred.errors import InputError
 from latpred.operators import Operator
-from latpred.profile import HardwareProfile
+from latpred.profile import PRECISIONS, HardwareProfile
 from latpred.tiling import Numbers
 
 #: Cost models by name; each is the module of that name.
-MODELS = ("published", "roofline")
-
-CostFunction = Callable[[Operator, int], "Cost"]
+MODELS = ("published", "roofline", "calibrated")
 
 
 class Cost(NamedTuple):
@@ -57,13 +57,69 @@ class Fill(NamedTuple):
     lane: float
 
 
-def cost_model(name: str, profile: HardwareProfile) -> CostFunction:
-    """The cost model `name` on a device: (operator, batch) → Cost. Raises InputError for an unknown name."""
+@dataclass(frozen=True)
+class CostModel:
+    """A cost model on a device: (operator, batch) → Cost."""
+
+    name: str
+    function: Callable[..., Cost]
+    machine: Any
+    #: Whether blocks are lowered to the kernels of `latpred.gpu`, in which samples that skip are not computed.
+    kernels: bool
+
+    def __call__(self, operator: Operator, batch: int) -> Cost:
+        """One operator on its own, for the whole batch."""
+        return self.function(operator, self.machine, batch)
+
+    def step(self, operator: Operator, batch: int, executions: Numbers, *, chained: bool = True) -> Cost:
+        """One operator of several, which runs for the share `executions` of the samples.
+
+        The published evaluation takes that share of its time. The kernels gather the samples: the mean over batches
+        of whole samples whose numbers average executions·batch.
+        """
+        if not self.kernels:
+            return _weighted([(executions, self(operator, batch))])
+        samples = np.asarray(executions) * batch
+        low = np.floor(samples + ROUNDING_GUARD)
+        upper = np.clip(samples - low, 0.0, 1.0)
+        if np.all(upper < ROUNDING_GUARD) and np.all(low == batch):
+            return self.function(operator, self.machine, batch, chained=chained)
+        lower = np.where(low > 0, 1 - upper, 0.0)
+        costs = [self.function(operator, self.machine, np.maximum(n, 1.0), chained=chained) for n in (low, low + 1)]
+        return _weighted(list(zip((lower, upper), costs, strict=True)))
+
+
+def _weighted(parts: list[tuple[Numbers, Cost]]) -> Cost:
+    """The weighted sum of costs, without their tiles."""
+    return Cost(*(sum(weight * cost[field] for weight, cost in parts) for field in range(5)))
+
+
+def cost_model(
+    name: str, profile: HardwareProfile, *, precision: str = "fp32", library: str | None = None
+) -> CostModel:
+    """The cost model `name` on a device.
+
+    Raises
+    ------
+    InputError
+        An unknown name, or a precision or library that the model does not have on this device.
+    """
     if name not in MODELS:
         raise InputError(f"unknown cost model {name!r}; choose {', '.join(MODELS)}")
+    if precision not in PRECISIONS:
+        raise InputError(f"unknown precision {precision!r}; choose {', '.join(PRECISIONS)}")
+    if name == "published" and precision != "fp32":
+        raise InputError(f"the published model knows FP32 only, not {precision}; use the calibrated model")
+    if name != "calibrated" and library is not None:
+        raise InputError(f"the {name} model knows no kernel libraries; leave the library out")
     module = import_module(f"latpred.{name}")
-    machine = module.Machine.of(profile)
-    return partial(_ask, module.cost, machine)
+    if name == "published":
+        machine = module.Machine.of(profile)
+    elif name == "roofline":
+        machine = module.Machine.of(profile, precision)
+    else:
+        machine = module.Machine.of(profile, precision, library)
+    return CostModel(name, module.cost, machine, kernels=getattr(module, "KERNELS", False))
 
 
 def fill_model(name: str, profile: HardwareProfile) -> Callable[[Operator, int], Fill | None]:
@@ -73,10 +129,6 @@ def fill_model(name: str, profile: HardwareProfile) -> Callable[[Operator, int],
         return lambda operator, batch: None
     machine = module.Machine.of(profile)
     return lambda operator, batch: module.fill(operator, machine, batch)
-
-
-def _ask(cost: Callable[..., Cost], machine: object, operator: Operator, batch: int) -> Cost:
-    return cost(operator, machine, batch)
 
 
 def unsupported(model: str, operator: Operator) -> InputError:

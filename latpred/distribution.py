@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latpred.blocks import Bottleneck
-from latpred.cost import CostFunction, cost_model
+from latpred.cost import CostModel, cost_model
 from latpred.density import active_patches, patch_count
 from latpred.errors import InputError
 from latpred.networks import Network
@@ -62,6 +62,8 @@ def predict_samples(
     *,
     batch: int | None = None,
     model: str = "published",
+    precision: str = "fp32",
+    library: str | None = None,
     draws: int = DEFAULT_DRAWS,
     seed: int = 0,
 ) -> Distribution:
@@ -87,7 +89,8 @@ def predict_samples(
     if isinstance(paradigm, Joint) or paradigm == STATIC:
         raise InputError(f"rates per sample are those of one paradigm, not of {paradigm.label}")
     checked_draws(draws)
-    cost, batch = cost_model(model, profile), checked_batch(batch, profile)
+    cost = cost_model(model, profile, precision=precision, library=library)
+    batch = checked_batch(batch, profile)
     per_block = _per_block(checked_rates(np.atleast_2d(rates), "rates"), network)
     samples = len(per_block)
     mean_rate = per_block.mean(axis=0, keepdims=True)
@@ -128,7 +131,7 @@ def _per_block(rates: NDArray[np.float64], network: Network) -> NDArray[np.float
 
 
 def _latencies(
-    network: Network, paradigm: Paradigm, rates: NDArray[np.float64], cost: CostFunction, batch: int
+    network: Network, paradigm: Paradigm, rates: NDArray[np.float64], cost: CostModel, batch: int
 ) -> NDArray[np.float64]:
     """One latency per row of `rates`; equal blocks at equal rates are predicted once."""
     outside = (step for step in lower(network, paradigm.at_rates(1.0)).steps if step.block is None)

@@ -89,22 +89,26 @@ def explain(
     batch = checked_batch(batch, profile)
     report = predict(target, profile, paradigm, batch=batch, model=model)
     groups: dict[tuple[int | None, str], list[Step]] = {}
-    for step in lower(target, paradigm).steps:
+    workload = lower(target, paradigm, kernels=cost_model(model, profile).kernels)
+    for step in workload.steps:
         groups.setdefault((step.stage, step.name), []).append(step)
-    shares = tuple(_share(steps, profile, batch, model) for steps in groups.values())
+    chained = len(workload.steps) > 1
+    shares = tuple(_share(steps, profile, batch, model, chained=chained) for steps in groups.values())
     ridge = profile.fp32_peak_macs / profile.dram_bandwidth
     return Explanation(report, profile.overlap, ridge, shares, remedies(target, profile, report))
 
 
-def _share(steps: list[Step], profile: HardwareProfile, batch: int, model: str) -> Share:
+def _share(steps: list[Step], profile: HardwareProfile, batch: int, model: str, *, chained: bool) -> Share:
     cost, roofline = cost_model(model, profile), cost_model("roofline", profile)
-    answers = [(float(step.executions), step.operator, cost(step.operator, batch)) for step in steps]
+    executed = [(float(step.executions), step.operator) for step in steps]
+    answers = [(share, operator, cost.step(operator, batch, share, chained=chained)) for share, operator in executed]
 
     def total(field: str) -> float:
-        return sum(share * float(getattr(answer, field)) for share, _, answer in answers)
+        return sum(float(getattr(answer, field)) for _, _, answer in answers)
 
     # The tile and how full it is are those of the kernel that takes longest.
-    _, longest, answer = max(answers, key=lambda entry: entry[0] * float(entry[2].latency_s))
+    _, longest, _ = max(answers, key=lambda entry: float(entry[2].latency_s))
+    answer = cost(longest, batch)
     full = None if answer.tile is None else fill_model(model, profile)(longest, batch)
     macs = sum(share * float(operator.macs(batch)) for share, operator, _ in answers)
     moved = sum(share * float(operator.bytes(batch)) for share, operator, _ in answers)

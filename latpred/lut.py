@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latpred.blocks import Bottleneck
 from latpred.catalogue import AnyNetwork
-from latpred.cost import CostFunction, cost_model
+from latpred.cost import CostModel, cost_model
 from latpred.density import ROUNDING_GUARD
 from latpred.errors import DataError, InputError
 from latpred.files import whole_file
@@ -250,7 +250,7 @@ def _width(block: Bottleneck) -> int:
 
 
 def _values(
-    block: Bottleneck, setting: Paradigm, cost: CostFunction, batch: int
+    block: Bottleneck, setting: Paradigm, cost: CostModel, batch: int
 ) -> tuple[NDArray[np.float64], bool, float]:
     """Latencies at the entry's rates, whether they are a staircase, and the largest relative error between them."""
     if isinstance(setting, Static):

@@ -156,7 +156,7 @@ class Network(Record):
             raise NetworkError(f"{self.name} has stages 1 to {len(self.stages)}, not {number}")
         return NetworkStage(network=self, number=number)
 
-    def lower(self, paradigm: Paradigm, rates: tuple[float, ...] | None = None) -> Workload:
+    def lower(self, paradigm: Paradigm, rates: tuple[float, ...] | None = None, *, kernels: bool = False) -> Workload:
         """The operators of every block; at several `rates` at once every figure is an array.
 
         Raises
@@ -164,7 +164,8 @@ class Network(Record):
         InputError
             A granularity that does not fit a stage, or a sequence of another length than the stages or blocks.
         """
-        stages = [self.stage(number).lower(paradigm, rates) for number in range(1, len(self.stages) + 1)]
+        numbers = range(1, len(self.stages) + 1)
+        stages = [self.stage(number).lower(paradigm, rates, kernels=kernels) for number in numbers]
         steps = (*self._stem_steps(), *chain.from_iterable(stage.steps for stage in stages), *self._head_steps())
         notes = (*self._rounding_notes(), *chain.from_iterable(stage.notes for stage in stages))
         return Workload(steps, tuple(dict.fromkeys(notes)))
@@ -227,12 +228,13 @@ class NetworkStage(Record):
         """The stage's blocks, in order."""
         return tuple(placed for placed in self.network.blocks if placed.stage == self.number - 1)
 
-    def lower(self, paradigm: Paradigm, rates: tuple[float, ...] | None = None) -> Workload:
+    def lower(self, paradigm: Paradigm, rates: tuple[float, ...] | None = None, *, kernels: bool = False) -> Workload:
         """The operators of the stage's blocks; settings may be the whole network's sequences."""
         steps: list[Step] = []
         notes: dict[str, None] = {}
         for stage, number, block in self.blocks:
-            lowered = block.lower(paradigm.for_block(stage, number, self.network.blocks_per_stage), rates)
+            here = paradigm.for_block(stage, number, self.network.blocks_per_stage)
+            lowered = block.lower(here, rates, kernels=kernels)
             steps += [step._replace(stage=stage + 1, block=number + 1) for step in lowered.steps]
             notes.update(dict.fromkeys(lowered.notes))
         return Workload(tuple(steps), tuple(notes))

@@ -37,7 +37,10 @@ class Operator(Record):
 
 
 class Convolution(Operator):
-    """A dense convolution, or one with channel rates: of its input ρ_i and of its output ρ_o (MODEL §3)."""
+    """A dense convolution, or one with channel rates: of its input ρ_i and of its output ρ_o (MODEL §3).
+
+    `channel_group` channels switch together, chosen per sample; None where that does not matter or nothing switches.
+    """
 
     c_in: Count
     c_out: Count
@@ -48,6 +51,7 @@ class Convolution(Operator):
     groups: Count = 1
     input_rate: Rate = 1.0
     output_rate: Rate = 1.0
+    channel_group: Count | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Convolution:
@@ -81,7 +85,7 @@ class Convolution(Operator):
     def macs(self, batch: int) -> Any:
         """Multiply-adds of the active channels."""
         rho_i, rho_o = self._rates
-        return self.out_height * self.out_width * self.weights * float(batch) * rho_i * rho_o
+        return self.out_height * self.out_width * self.weights * (batch * 1.0) * rho_i * rho_o
 
     def elements(self, batch: int) -> Any:
         """Active weights once, active channels of input and output per sample."""
@@ -96,7 +100,7 @@ class LayerMasker(Convolution):
 
     def macs(self, batch: int) -> Any:
         """One output channel."""
-        return self.out_height * self.out_width * self.c_in * float(batch)
+        return self.out_height * self.out_width * self.c_in * (batch * 1.0)
 
     def elements(self, batch: int) -> Any:
         """The input map and the masker's weights."""
@@ -127,7 +131,7 @@ class PatchConvolution(Convolution):
     def macs(self, batch: int) -> Any:
         """Multiply-adds of the active patches, those that stick out of the map whole."""
         rho_i, rho_o = self._rates
-        return self.active * self.S**2 * self.weights * float(batch) * rho_i * rho_o
+        return self.active * self.S**2 * self.weights * (batch * 1.0) * rho_i * rho_o
 
     def elements(self, batch: int) -> Any:
         """Weights once; active patches of input and output, no input pixel twice."""
@@ -171,7 +175,7 @@ class MaskerConvolution(Operator):
     def macs(self, batch: int) -> Any:
         """On paper: one channel of mask everywhere, the convolution on active patches."""
         active_channels = self.c_out * np.asarray(self.output_rate)
-        return self.c_in * float(batch) * (self.height * self.width + self._active_pixels * active_channels)
+        return self.c_in * (batch * 1.0) * (self.height * self.width + self._active_pixels * active_channels)
 
     def elements(self, batch: int) -> Any:
         """The whole input is read for the mask; active outputs and the mask are written."""
@@ -279,6 +283,31 @@ class ChannelScale(_Map):
         return batch * (2.0 * self.size + self.channels) * np.asarray(self.rate)
 
 
+class PatchChannelScale(_PatchMap):
+    """Each channel of the active patches multiplied by its own number."""
+
+    def elements(self, batch: int) -> Any:
+        """The active patches and the factors read, the patches written."""
+        return batch * (2.0 * self.active * self.channels * self.S**2 + self.channels)
+
+
+class MaskCompaction(Operator):
+    """A map of scores turned into the indices of its active items; `shared` if it decides for the whole batch."""
+
+    height: Count
+    width: Count
+    items: Count
+    shared: bool = False
+
+    def maps(self, batch: Any) -> Any:
+        """Maps of scores."""
+        return 1 if self.shared else batch
+
+    def elements(self, batch: int) -> Any:
+        """Scores and thresholds read; indices and ranks written."""
+        return self.maps(batch) * (self.height * self.width + 3.0 * self.items)
+
+
 class FullyConnected(Operator):
     """A fully connected layer, one row per sample (MODEL §5)."""
 
@@ -287,8 +316,18 @@ class FullyConnected(Operator):
 
     def macs(self, batch: int) -> Any:
         """c_in·c_out multiply-adds per sample."""
-        return float(self.c_in * self.c_out * batch)
+        return self.c_in * self.c_out * batch * 1.0
 
     def elements(self, batch: int) -> Any:
         """Weights once, inputs and outputs per sample."""
-        return self.c_in * self.c_out + float(batch) * (self.c_in + self.c_out)
+        return self.c_in * self.c_out + (batch * 1.0) * (self.c_in + self.c_out)
+
+
+def operator_class(operator: Operator) -> str:
+    """The class that errors are reported by: the type, and for convolutions what makes them differ in kind."""
+    name = type(operator).__name__
+    if isinstance(operator, Convolution):
+        if operator.channel_group:
+            return "channel " + name
+        return ("grouped " if operator.groups > 1 else "") + name
+    return name

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from latpred.errors import InputError, ProfileError
 from latpred.files import data_folder, is_yaml, parse, read_yaml
@@ -13,6 +13,9 @@ from latpred.records import Count, Plain, Positive, Record
 
 #: Bytes of an FP32 element.
 ELEMENT_BYTES = 4
+Finite = Annotated[float, Plain, Field(allow_inf_nan=False, strict=True)]
+Precision = Literal["fp32", "tf32", "fp16"]
+PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "fp16")
 
 
 class DataSheet(Record):
@@ -26,6 +29,89 @@ class DataSheet(Record):
     fp32_peak_flops: Positive | None = None
     fp16_tensor_peak_flops: Positive | None = None
     source: str
+
+
+class Peaks(Record):
+    """What `latpred measure` found that the device can do at most; rates in multiply-adds, bandwidths in bytes/s."""
+
+    copy_bandwidth: Positive
+    l2_bandwidth: Positive
+    l2_bytes: Positive
+    fp32_macs: Positive
+    tf32_macs: Positive
+    fp16_macs: Positive
+    kernel_graph_s: Positive
+    kernel_stream_s: Positive
+    source: str
+
+
+class FittedNumber(Record):
+    """One number of a calibration."""
+
+    name: str
+    value: Finite
+
+
+class ClassError(Record):
+    """Errors on shapes left out of the fit, of one class of operators or one paradigm of blocks.
+
+    `low`, `high` bound 80 % of the measured over the predicted times.
+    """
+
+    name: str
+    n: Count
+    median_error: Finite
+    mean_error: Finite
+    low: Positive
+    high: Positive
+
+
+class Provenance(Record):
+    """What a calibration was fitted on."""
+
+    data_sha256: str
+    rows: Count
+    device: str
+    date: str
+    latpred: str
+    measured_with: str = ""
+    source: str = ""
+
+
+class Calibration(Record):
+    """The fitted numbers of a kernel library on this device in one precision, at most twelve."""
+
+    precision: Precision
+    library: str
+    numbers: Annotated[tuple[FittedNumber, ...], Field(max_length=12)]
+    errors: tuple[ClassError, ...]
+    provenance: Provenance
+    batches: tuple[Count, Count]
+    #: Measured latency at the S chosen over the least, minus 1: 95th percentile on shapes left out.
+    granularity_regret_p95: Finite | None = None
+    #: Mean error of the published model on the blocks measured; it knows FP32 only.
+    published_error: Finite | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_mappings(cls, fields: object) -> object:
+        """A file writes `numbers` as name: value and `errors` as name: {…}."""
+        if not isinstance(fields, dict):
+            return fields
+        numbers, errors = fields.get("numbers"), fields.get("errors")
+        changes: dict[str, Any] = {}
+        if isinstance(numbers, dict):
+            changes["numbers"] = tuple({"name": name, "value": value} for name, value in numbers.items())
+        if isinstance(errors, dict):
+            changes["errors"] = tuple({"name": name, **found} for name, found in errors.items())
+        if isinstance(fields.get("batches"), list):
+            changes["batches"] = tuple(fields["batches"])
+        return {**fields, **changes}
+
+    def error_of(self, *names: str) -> ClassError | None:
+        """The errors of the first of `names` that was validated."""
+        known = {error.name: error for error in self.errors}
+        return next((known[name] for name in names if name in known), None)
 
 
 class Source(Record):
@@ -62,6 +148,10 @@ class HardwareProfile(Record):
         Batch of a prediction that names none.
     sources, datasheet
         Where each value is from, and what the vendor states beside it.
+    validated
+        False where nothing predicted with these parameters has been compared with a measurement or a paper.
+    peaks, calibrations
+        What was measured, and the calibrated model's numbers.
 
     Raises
     ------
@@ -85,6 +175,9 @@ class HardwareProfile(Record):
     default_batch: Count = 1
     sources: tuple[Source, ...] = ()
     datasheet: DataSheet | None = None
+    validated: bool = True
+    peaks: Peaks | None = None
+    calibrations: Annotated[tuple[Calibration, ...], Plain] = ()
 
     @field_validator("sources", mode="before")
     @classmethod
@@ -102,6 +195,37 @@ class HardwareProfile(Record):
         """Peak rate P·F·f [multiply-adds/s]."""
         return self.pes * self.fp32_lanes_per_pe * self.clock_hz
 
+    @property
+    def copy_bandwidth(self) -> float:
+        """Off-chip bandwidth as measured by a copy, else B [bytes/s]."""
+        return self.peaks.copy_bandwidth if self.peaks else self.dram_bandwidth
+
+    @property
+    def l2_size(self) -> float:
+        """Bytes of the L2: measured, else the data sheet's, else none."""
+        if self.peaks:
+            return self.peaks.l2_bytes
+        return self.datasheet.l2_bytes if self.datasheet and self.datasheet.l2_bytes else 1.0
+
+    def peak_macs(self, precision: str) -> float:
+        """Peak rate in a precision [multiply-adds/s]: measured, else the data sheet's, else that of the FP32 lanes."""
+        if self.peaks:
+            return float(getattr(self.peaks, f"{precision}_macs"))
+        tensor = self.datasheet.fp16_tensor_peak_flops if self.datasheet else None
+        return tensor / 2 if precision == "fp16" and tensor else self.fp32_peak_macs
+
+    def calibration(self, precision: str, library: str | None = None) -> Calibration:
+        """The calibration for a precision and library (None: the first one listed); InputError where there is none."""
+        for found in self.calibrations:
+            if found.precision == precision and library in (None, found.library):
+                return found
+        known = ", ".join(f"{found.precision} with {found.library}" for found in self.calibrations)
+        wanted = f"{precision} with {library}" if library else precision
+        raise InputError(
+            f"{self.name} is not calibrated for {wanted}; "
+            + (f"it is for {known}" if known else "run `latpred measure` and `latpred calibrate` on it")
+        )
+
 
 def list_profiles() -> list[str]:
     """Names of the devices that latpred ships."""
@@ -118,15 +242,20 @@ def load_profile(name_or_path: str | Path) -> HardwareProfile:
     DataError
         The file is not a profile; the message lists everything wrong with it.
     """
+    return read_profile(profile_path(name_or_path))
+
+
+def profile_path(name_or_path: str | Path) -> Path:
+    """The file of a device, by name or path; raises ProfileError where there is none."""
     name = str(name_or_path)
     if name.lower() in list_profiles():
-        return read_profile(data_folder("hardware") / f"{name.lower()}.yaml")
+        return data_folder("hardware") / f"{name.lower()}.yaml"
     if not is_yaml(name):
         known = ", ".join(list_profiles())
         raise ProfileError(f"unknown device {name!r}; choose {known}, or give the path of a .yaml file")
     if not Path(name).is_file():
         raise ProfileError(f"there is no device file {name!r}")
-    return read_profile(Path(name))
+    return Path(name)
 
 
 def read_profile(path: Path) -> HardwareProfile:

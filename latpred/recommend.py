@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from latpred.cost import CostFunction, cost_model
+from latpred.cost import CostModel, cost_model
 from latpred.errors import InputError
 from latpred.masks import MaskRates
 from latpred.networks import Network, NetworkStage
 from latpred.paradigms import Channel, Layer, Paradigm, Spatial
-from latpred.predict import break_even_rate, checked_batch, curve
+from latpred.predict import break_even_of, checked_batch, curve
 from latpred.profile import HardwareProfile
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class Recommendation:
     choice: tuple[int, ...]
     candidates: tuple[Candidate, ...]
     neighbours: tuple[tuple[float, tuple[int, ...]], ...]
+    #: Measured latency at an S chosen so over the least, minus 1: 95th percentile on shapes left out of the fit.
+    regret_p95: float | None = None
 
     @property
     def S(self) -> list[int]:
@@ -114,6 +116,7 @@ class Recommendation:
             "r": list(self.rates),
             "tolerance": self.tolerance,
             "static_is_faster": self.static_is_faster,
+            "regret_p95": self.regret_p95,
             "neighbours": [
                 {"shift": shift, self.symbol: list(choice), "text": spell(choice)} for shift, choice in self.neighbours
             ],
@@ -139,6 +142,8 @@ def recommend_granularity(
     tolerance: float | None = None,
     batch: int | None = None,
     model: str = "published",
+    precision: str = "fp32",
+    library: str | None = None,
 ) -> Recommendation:
     """Per stage, the smallest S (or G) whose stage latency is within `tolerance` of the stage's best.
 
@@ -168,7 +173,9 @@ def recommend_granularity(
     tolerance = (0.0 if masks else DEFAULT_TOLERANCE) if tolerance is None else tolerance
     if not tolerance >= 0:
         raise InputError(f"tolerance must be at least 0, got {tolerance!r}")
-    cost, batch = cost_model(model, profile), checked_batch(batch, profile)
+    cost = cost_model(model, profile, precision=precision, library=library)
+    batch = checked_batch(batch, profile)
+    calibration = getattr(cost.machine, "calibration", None)
     choices: list[list[int]] = []
     candidates: list[Candidate] = []
     for number, options in enumerate(_options(network, paradigm, r), start=1):
@@ -187,7 +194,7 @@ def recommend_granularity(
         choices.append([granular[index].granularity for index in chosen])
         asked = len(shifts) // 2
         for index, option in enumerate(options):
-            row = _candidate(stage, option, cost, latencies[:, asked].min(), profile, batch=batch, model=model)
+            row = _candidate(stage, option, cost, latencies[:, asked].min(), batch)
             candidates.append(replace(row, chosen=index == int(chosen[asked])))
     by_shift = list(zip(*choices, strict=True))
     return Recommendation(
@@ -201,6 +208,7 @@ def recommend_granularity(
         choice=by_shift[len(by_shift) // 2],
         candidates=tuple(candidates),
         neighbours=() if masks else ((-NEIGHBOUR, by_shift[0]), (NEIGHBOUR, by_shift[-1])),
+        regret_p95=calibration.granularity_regret_p95 if calibration and paradigm == "spatial" else None,
     )
 
 
@@ -249,12 +257,9 @@ def _granularities(stage: NetworkStage, paradigm: str) -> list[int]:
 def _candidate(
     stage: NetworkStage,
     option: Paradigm,
-    cost: CostFunction,
+    cost: CostModel,
     best_s: float,
-    profile: HardwareProfile,
-    *,
     batch: int,
-    model: str,
 ) -> Candidate:
     found = curve(stage, cost, option, np.array([option.rate]), batch)
     latency = float(found.latency_s[0])
@@ -267,6 +272,6 @@ def _candidate(
         static_latency_s=found.static_latency_s,
         ratio=latency / found.static_latency_s,
         margin=latency / float(best_s) - 1,
-        break_even_rate=break_even_rate(stage, profile, option, batch=batch, model=model),
+        break_even_rate=break_even_of(stage, cost, option, batch),
         chosen=False,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from latpred.paradigms import Paradigm
 
@@ -42,6 +42,15 @@ def largest_part(rows: Sequence[OperatorRow]) -> str:
     """What takes the largest part of some rows' time: compute, memory or launch."""
     parts = {part: sum(getattr(row, f"{part}_s") for row in rows) for part in ("compute", "memory", "launch")}
     return max(parts, key=lambda part: parts[part])
+
+
+class Band(NamedTuple):
+    """Where 80 % of the measured over the predicted times should lie, from errors of `of` on shapes left out."""
+
+    low: float
+    high: float
+    of: str
+    median_error: float
 
 
 class Totals:
@@ -117,12 +126,26 @@ class Report(Totals):
     operators: tuple[OperatorRow, ...]
     static_operators: tuple[OperatorRow, ...]
     notes: tuple[str, ...]
+    precision: str
+    library: str | None
+    #: None where the error is not known.
+    band: Band | None
     find_break_even: Callable[[], float | None] = field(repr=False, compare=False)
 
     @property
     def latency_per_image_s(self) -> float:
         """ℓ_dyn over the batch [s]."""
         return self.latency_s / self.batch
+
+    @property
+    def latency_low_s(self) -> float | None:
+        """Lower end of the 80 % band around ℓ_dyn [s]; None where the error is not known."""
+        return self.latency_s * self.band.low if self.band else None
+
+    @property
+    def latency_high_s(self) -> float | None:
+        """Upper end of the 80 % band around ℓ_dyn [s]."""
+        return self.latency_s * self.band.high if self.band else None
 
     @cached_property
     def break_even_rate(self) -> float | None:
@@ -146,7 +169,11 @@ class Report(Totals):
             "model": self.model,
             "paradigm": self.paradigm.to_dict(),
             "batch": self.batch,
+            "precision": self.precision,
+            "library": self.library,
             **self.totals(),
+            "latency_low_s": self.latency_low_s,
+            "latency_high_s": self.latency_high_s,
             "latency_per_image_s": self.latency_per_image_s,
             "break_even_rate": self.break_even_rate,
             "notes": list(self.notes),

@@ -16,15 +16,16 @@ class Machine(NamedTuple):
 
     macs: float
     bandwidth: float
+    element_bytes: int
 
     @classmethod
-    def of(cls, profile: HardwareProfile) -> Machine:
-        """P·F·f and B."""
-        return cls(profile.fp32_peak_macs, profile.dram_bandwidth)
+    def of(cls, profile: HardwareProfile, precision: str = "fp32") -> Machine:
+        """The measured peaks where the profile has them, else P·F·f and B."""
+        return cls(profile.peak_macs(precision), profile.copy_bandwidth, 2 if precision == "fp16" else 4)
 
 
 def cost(operator: Operator, machine: Machine, batch: int) -> Cost:
     """max(MACs/peak, bytes/bandwidth), without any launch time."""
     compute = operator.macs(batch) / machine.macs
-    memory = operator.bytes(batch) / machine.bandwidth
+    memory = operator.elements(batch) * machine.element_bytes / machine.bandwidth
     return Cost(compute, memory, 0.0, np.maximum(compute, memory))

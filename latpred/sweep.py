@@ -60,6 +60,8 @@ def sweep(
     *,
     batches: Iterable[int | None] = (None,),
     model: str = "published",
+    precision: str = "fp32",
+    library: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> pandas.DataFrame:
     """One prediction per target, device, batch and paradigm, in that order.
@@ -96,7 +98,8 @@ def sweep(
         if progress:
             progress(done, len(points))
         batch = checked_batch(wanted_batch, profile)
-        found = curve(target, cost_model(model, profile), paradigm, rates, batch)
+        cost = cost_model(model, profile, precision=precision, library=library)
+        found = curve(target, cost, paradigm, rates, batch)
         parts.append(
             {
                 "target": target_name(target),

@@ -14,7 +14,7 @@ from latpred.compare import Comparison
 from latpred.networks import Network
 from latpred.recommend import Candidate, Recommendation, spell
 from latpred.report import OperatorRow, Part, Report, Totals, largest_part
-from latpred.units import count, number, seconds, si
+from latpred.units import count, number, seconds, si, with_band
 
 if TYPE_CHECKING:
     import pandas
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CAVEATS = {
     "published": "published model: it reproduces the papers; its error on real hardware is not known",
     "roofline": "roofline: a lower bound, not an estimate",
+    "calibrated": "calibrated model: fitted to measurements of this device",
 }
 
 
@@ -106,17 +107,31 @@ def heading(report: Report) -> str:
 def verdict(report: Report) -> str:
     """The ratio in words, beside the saving on paper and the break-even rate."""
     per_image = f", {seconds(report.latency_per_image_s)} per image" if report.batch > 1 else ""
-    lines = [f"ℓ = {seconds(report.latency_s)}{per_image}"]
+    latency = seconds(report.latency_s)
+    if report.latency_low_s is not None and report.latency_high_s is not None:
+        latency = with_band(report.latency_s, report.latency_low_s, report.latency_high_s)
+    lines = [f"ℓ = {latency}{per_image}"]
     if report.paradigm.parts:
-        lines = [f"ℓ_dyn = {seconds(report.latency_s)}{per_image}; ℓ_stat = {seconds(report.static_latency_s)}"]
+        lines = [f"ℓ_dyn = {latency}{per_image}; ℓ_stat = {seconds(report.static_latency_s)}"]
         change = abs(1 - report.ratio)
         word = "less time than static" if report.ratio < 1 else "more time than static"
         paper = "" if report.macs_ratio is None else f"; on paper (MACs) {report.macs_ratio:.3f}"
         lines.append(f"rℓ = {report.ratio:.3f}, {change:.1%} {word}{paper}")
         lines.append(break_even(report.break_even_rate))
     lines += [f"note: {note}" for note in report.notes]
-    lines.append(CAVEATS[report.model])
+    lines.append(_caveat(report))
     return "\n".join(lines)
+
+
+def _caveat(report: Report) -> str:
+    """What is known about the error of the prediction."""
+    if report.band is None:
+        return CAVEATS[report.model]
+    kernels = f"{report.precision} with {report.library}"
+    return (
+        f"calibrated model, {kernels}: 80 % band in brackets; median error on shapes left out of the fit "
+        f"{report.band.median_error:.1%} ({report.band.of})"
+    )
 
 
 def break_even(rate: float | None) -> str:
@@ -183,6 +198,11 @@ def recommendation_text(recommendation: Recommendation) -> str:
         place = f"r = {number(rates[0] + shift)}" if len(rates) == 1 else f"rates {shift:+g}"
         lines.append(f"At {place}: {change}")
     lines.append("`layer` is layer skipping at the same rate, the alternative to one patch as large as the map.")
+    if recommendation.regret_p95 is not None:
+        lines.append(
+            f"Measured on shapes left out of the fit, such a choice costs at most {recommendation.regret_p95:.1%} more "
+            "than the best S in 95 % of all cases."
+        )
     lines.append(CAVEATS[recommendation.model])
     return "\n".join(lines)
 

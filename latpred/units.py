@@ -27,6 +27,20 @@ def seconds(value: float) -> str:
     return si(value, "s")
 
 
+def with_band(value: float, low: float, high: float) -> str:
+    """A duration [s] with its band in the same unit.
+
+    >>> with_band(0.00241, 0.00225, 0.00258)
+    '2.41 ms (2.25–2.58)'
+    """
+    text = seconds(value)
+    number, unit = text.split(" ")
+    scale = value / float(number) if float(number) else 1.0
+    decimals = len(number.partition(".")[2])
+    low, high = (end / 10 ** round(math.log10(scale)) for end in (low, high))
+    return f"{number} {unit} ({low:.{decimals}f}–{high:.{decimals}f})"
+
+
 def count(value: float) -> str:
     """A number of things, e.g. `218 M`; small whole numbers as they are."""
     return f"{value:.0f}" if 0 <= value < 1000 and value == int(value) else si(value, "").rstrip()

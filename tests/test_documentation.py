@@ -56,9 +56,9 @@ def test_the_reference_has_every_public_name():
         assert module in whole or re.search(rf"::: latpred\.{module}\n.*\n.*members: \[.*\b{name}\b", text), name
 
 
-def test_the_table_of_devices_in_the_model_is_that_of_the_profiles():
+def test_the_table_of_devices_in_the_model_is_that_of_the_published_profiles():
     text = (documents.ROOT / "docs" / "model.md").read_text(encoding="utf-8")
-    for name in latpred.list_profiles():
+    for name in ("v100", "rtx3090", "rtx3060", "tx2", "nano"):
         profile = latpred.load_profile(name)
         row = f"| {profile.pes} | {profile.fp32_lanes_per_pe} | {profile.clock_hz / 1e6:g} MHz"
         row += f" | {profile.dram_bandwidth / 1e9:g} GB/s | {profile.l2_bandwidth_ratio:g} | {profile.default_batch} |"

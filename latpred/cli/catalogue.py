@@ -78,7 +78,7 @@ def validate_devices(files: tuple[Path, ...]) -> None:
 
 
 def _parameters(profile: HardwareProfile) -> dict[str, object]:
-    return profile.model_dump(mode="json", exclude={"sources", "datasheet"})
+    return profile.model_dump(mode="json", exclude={"sources", "datasheet", "peaks", "calibrations"})
 
 
 def _print_records(records: list[dict[str, object]], form: str) -> None:

@@ -15,7 +15,7 @@ from latpred.cost import MODELS
 from latpred.errors import InputError
 from latpred.networks import Network
 from latpred.paradigms import Paradigm
-from latpred.profile import HardwareProfile, load_profile
+from latpred.profile import PRECISIONS, HardwareProfile, load_profile
 
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv")
@@ -133,6 +133,17 @@ def model_option(function: F) -> F:
     return click.option(
         "--model", type=click.Choice(MODELS), default="published", help="Cost model.", show_default=True
     )(function)
+
+
+def kernel_options(function: F) -> F:
+    """--precision, --library."""
+    library = click.option(
+        "--library", metavar="NAME", help="Kernels: triton, tensorrt; default: the first that is calibrated."
+    )
+    precision = click.option(
+        "--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True, help="Of maps and weights."
+    )
+    return precision(library(function))
 
 
 def format_option(function: F) -> F:

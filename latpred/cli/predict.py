@@ -42,6 +42,7 @@ _BETA_STREAM = 1
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the draws; default 0.")
 @options.batch_option
 @options.model_option
+@options.kernel_options
 @options.format_option
 def predict(
     devices: tuple[str, ...],
@@ -57,6 +58,8 @@ def predict(
     seed: int | None,
     batch: int | None,
     model: str,
+    precision: str,
+    library: str | None,
     form: str,
     **skipped: Any,
 ) -> None:
@@ -72,6 +75,7 @@ def predict(
     latpred predict --device v100 --block r50-stage1 --paradigm layer+channel --layer-r 0.7 --G 2 --channel-r 0.5
     latpred predict --device tx2 --preset dynconv-resnet101 --r 0.5
     latpred predict --device v100 --network resnet50 --S 4-4-2-1 --beta 0.5,0.2
+    latpred predict --device h200 --block r50-stage1 --S 4 --r 0.6 --model calibrated --precision fp16
     """
     targets, own = options.load_targets_or_preset(preset, blocks, networks, image_size, include)
     drawing = {name: value for name, value in (("draws", draws), ("seed", seed)) if value is not None}
@@ -80,8 +84,9 @@ def predict(
         raise click.UsageError(f"--{next(iter(drawing))} needs rates per sample: --beta, or --rates with several rows")
     paradigm = skipping.build(**skipped, preset=own)
     origin = _origin(beta, of_samples, seed) if beta else ()
+    kernels: Any = {"model": model, "precision": precision, "library": library}
     results = [
-        (target, _answer(target, profile, paradigm, of_samples, drawing, origin, batch=batch, model=model))
+        (target, _answer(target, profile, paradigm, of_samples, drawing, origin, batch=batch, **kernels))
         for target in targets
         for profile in options.load_devices(devices)
     ]

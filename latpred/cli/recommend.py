@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -26,6 +27,7 @@ from latpred.recommend import recommend_granularity as recommend
 @click.option("--tolerance", type=float, help="Latency over the best that costs nothing; default 0.01, with masks 0.")
 @options.batch_option
 @options.model_option
+@options.kernel_options
 @options.format_option
 def recommend_granularity(
     devices: tuple[str, ...],
@@ -37,6 +39,8 @@ def recommend_granularity(
     tolerance: float | None,
     batch: int | None,
     model: str,
+    precision: str,
+    library: str | None,
     form: str,
 ) -> None:
     """Choose S (or G) for each stage: the smallest that is within a tolerance of the fastest.
@@ -48,6 +52,7 @@ def recommend_granularity(
     latpred recommend-granularity --device v100 --network resnet50 --r 0.6
     latpred recommend-granularity --device tx2 --network regnety-800mf --r 0.6 --format json
     latpred recommend-granularity --device v100 --network resnet50 --masks masks.npz
+    latpred recommend-granularity --device h200 --network resnet50 --r 0.6 --model calibrated --precision fp16
     """
     if bool(r) == bool(masks):
         raise click.UsageError("give the rates: either --r or --masks")
@@ -58,9 +63,9 @@ def recommend_granularity(
         if not isinstance(network, Network):
             raise click.UsageError(f"{network.name} has no stages, so no granularity to choose")
         for profile in options.load_devices(devices):
-            recommendations.append(
-                recommend(network, profile, rates, paradigm=paradigm, tolerance=tolerance, batch=batch, model=model)
-            )
+            kernels: Any = {"model": model, "precision": precision, "library": library}
+            found = recommend(network, profile, rates, paradigm=paradigm, tolerance=tolerance, batch=batch, **kernels)
+            recommendations.append(found)
     if form == "json":
         results = [recommendation.to_dict() for recommendation in recommendations]
         output.print_json(results[0] if len(results) == 1 else results)

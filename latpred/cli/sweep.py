@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from latpred.cli import options, output, skipping
+from latpred.cli.progress import progress_bar
 from latpred.files import check_writable, whole_file
 from latpred.networks import Network
 from latpred.paradigms import Paradigm, Spatial
@@ -31,6 +31,7 @@ DATA_SUFFIXES = (".csv", ".json")
 @click.option("--x", "axis", type=click.Choice(["r", "granularity", "batch"]), help="What the plot runs over.")
 @click.option("--output", "output_file", type=click.Path(path_type=Path), help="Write the rows: .csv or .json.")
 @options.model_option
+@options.kernel_options
 @options.format_option
 def sweep(
     devices: tuple[str, ...],
@@ -49,6 +50,8 @@ def sweep(
     axis: str | None,
     output_file: Path | None,
     model: str,
+    precision: str,
+    library: str | None,
     form: str,
 ) -> None:
     """Predict a grid of devices × blocks or networks × S or G × r × batch.
@@ -68,8 +71,17 @@ def sweep(
     else:
         settings = _grid(paradigm, S, G, r, unfuse)
     batches = [_whole(size) for size in batch] if batch else [None]
-    with _progress_bar() as progress:
-        frame = sweep_latency(targets, profiles, settings, batches=batches, model=model, progress=progress)
+    with progress_bar("predicting") as progress:
+        frame = sweep_latency(
+            targets,
+            profiles,
+            settings,
+            batches=batches,
+            model=model,
+            precision=precision,
+            library=library,
+            progress=progress,
+        )
     if output_file:
         _write(frame, output_file)
     if plot:
@@ -160,15 +172,3 @@ def _print(frame: pandas.DataFrame, form: str) -> None:
         from latpred.table import sweep_table
 
         output.print_rich(sweep_table(frame))
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr that disappears when done; nothing where stderr is no terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("predicting")
-        yield lambda done, total: bar.update(task, completed=done, total=total)

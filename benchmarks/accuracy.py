@@ -1,0 +1,111 @@
+"""Write docs/accuracy.md and its pictures from the shipped measurements and devices: python benchmarks/accuracy.py."""
+
+from pathlib import Path
+
+import latpred
+from latpred.measurements import read_measurements
+from latpred.plot import save
+from latpred.validate import validate
+from latpred.validation_plot import rate_curves, scatter
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+FITTED, HELD_OUT = (ROOT / "measurements" / name for name in ("h200.csv.gz", "h200_held_out.csv.gz"))
+PRECISIONS = ("fp32", "tf32", "fp16")
+TARGETS = {
+    "mape": ("H200 blocks, mean error", 0.08),
+    "p90_ape": ("H200 blocks, 90th percentile of the error", 0.18),
+    "ratio_mae": ("error of rℓ, mean absolute", 0.05),
+    "granularity_regret_p95": ("regret of the recommended S, 95th percentile", 0.05),
+}
+
+
+def shown(value, plain=False):
+    return "–" if value is None else f"{value:.3f}" if plain else f"{value:.1%}"
+
+
+def target_table(found):
+    yield "| on blocks of shapes never fitted | " + " | ".join(PRECISIONS) + " | target |"
+    yield "|---|" + "---|" * (len(PRECISIONS) + 1)
+    for field, (name, limit) in TARGETS.items():
+        plain = field == "ratio_mae"
+        values = [shown(getattr(found[p]["calibrated"].blocks, field), plain) for p in PRECISIONS]
+        yield f"| {name} | {' | '.join(values)} | ≤ {shown(limit, plain)} |"
+    for kind in ("spatial", "channel", "layer"):
+        values = [shown(found[p]["calibrated"].by_class[kind].ratio_mae, True) for p in PRECISIONS]
+        yield f"| error of rℓ, {kind} only | {' | '.join(values)} | |"
+    covered = [shown(found[p]["calibrated"].blocks.band_coverage) for p in PRECISIONS]
+    yield f"| share inside the 80 % band | {' | '.join(covered)} | 72–88 % |"
+    h200 = latpred.load_profile("h200")
+    medians = [shown(h200.calibration(p).error_of("operators").median_error) for p in PRECISIONS]
+    yield f"| operators, median error (shapes left out in turn) | {' | '.join(medians)} | ≤ 8.0% |"
+
+
+def model_table(found):
+    yield "| precision | model | rows | mean | median | p90 | bias | Spearman | rℓ | regret p95 | in band |"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|"
+    for precision in PRECISIONS:
+        for name, item in found[precision].items():
+            m = item.blocks
+            if m.n:
+                cells = [shown(value) for value in (m.mape, m.median_ape, m.p90_ape, m.bias)]
+                cells += [shown(m.spearman, True), shown(m.ratio_mae, True)]
+                cells += [shown(m.granularity_regret_p95), shown(m.band_coverage)]
+                yield f"| {precision} | {name} | {m.n} | {' | '.join(cells)} |"
+
+
+def class_table(profile, library):
+    found = [item for item in profile.calibrations if item.library == library]
+    names = list(dict.fromkeys(error.name for item in found for error in item.errors))
+    yield "| class | " + " | ".join(f"{item.precision}: rows, median, mean" for item in found) + " |"
+    yield "|---|" + "---|" * len(found)
+    for name in names:
+        cells = []
+        for item in found:
+            error = item.error_of(name)
+            cells.append(f"{error.n}, {error.median_error:.1%}, {error.mean_error:.1%}" if error else "–")
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
+def number_table(profile, library):
+    found = [item for item in profile.calibrations if item.library == library]
+    names = list(dict.fromkeys(number.name for item in found for number in item.numbers))
+    yield "| number | " + " | ".join(item.precision for item in found) + " |"
+    yield "|---|" + "---|" * len(found)
+    for name in names:
+        values = [{number.name: number.value for number in item.numbers}.get(name) for item in found]
+        yield f"| {name} | {' | '.join('–' if value is None else f'{value:.3g}' for value in values)} |"
+
+
+def filled(template, **parts):
+    for name, part in parts.items():
+        template = template.replace(f"{{{{{name}}}}}", part if isinstance(part, str) else "\n".join(part))
+    return template
+
+
+if __name__ == "__main__":
+    h200, v100 = latpred.load_profile("h200"), latpred.load_profile("v100")
+    rows = read_measurements(HELD_OUT)
+    found = {
+        precision: {item.model: item for item in validate([row for row in rows if row.precision == precision], h200)}
+        for precision in PRECISIONS
+    }
+    everything = validate(rows, h200, ["published", "calibrated"])
+    save(scatter(everything), DOCS / "images" / "accuracy-scatter.png")
+    some = [row for row in read_measurements(FITTED) if row.precision == "fp16" and row.batch in (1, 128)]
+    save(rate_curves(validate(some, h200, ["calibrated"], library="triton")), DOCS / "images" / "accuracy-rates.png")
+    origin = h200.calibrations[0].provenance
+    text = filled(
+        (ROOT / "benchmarks" / "accuracy.template.md").read_text(encoding="utf-8"),
+        targets=target_table(found),
+        models=model_table(found),
+        classes=class_table(h200, "triton"),
+        numbers=number_table(h200, "triton"),
+        tensorrt=class_table(v100, "tensorrt"),
+        tensorrt_numbers=number_table(v100, "tensorrt"),
+        measured_with=origin.measured_with,
+        fitted_rows=str(sum(item.provenance.rows for item in h200.calibrations)),
+        held_rows=str(len(rows)),
+        data=origin.data_sha256,
+    )
+    (DOCS / "accuracy.md").write_text(text, encoding="utf-8")

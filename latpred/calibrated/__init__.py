@@ -1,0 +1,76 @@
+"""The calibrated cost model: the equations of a kernel library with numbers fitted to measurements of one device.
+
+`triton` and `tensorrt` hold the equations of a library each; the numbers are in a profile's `calibrations`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+
+from latpred.calibrated.triton import ELEMENT_BYTES, Device, join
+from latpred.cost import Cost, unsupported
+from latpred.errors import InputError
+from latpred.operators import Operator
+from latpred.profile import Calibration, DataSheet, HardwareProfile
+
+#: A block is lowered to its kernels, not as published.
+KERNELS = True
+#: Libraries whose kernels there are equations for.
+LIBRARIES = ("triton", "tensorrt")
+
+
+class Machine(NamedTuple):
+    """A device with its measured peaks, and the numbers of one library in one precision."""
+
+    device: Device
+    calibration: Calibration
+    numbers: dict[str, float]
+
+    @classmethod
+    def of(cls, profile: HardwareProfile, precision: str = "fp32", library: str | None = None) -> Machine:
+        """The profile's calibration; raises InputError where there is none."""
+        found = profile.calibration(precision, library)
+        return cls(device_of(profile, precision), found, {number.name: number.value for number in found.numbers})
+
+
+def library_module(library: str) -> ModuleType:
+    """The equations of a library; raises InputError for one that has none."""
+    if library not in LIBRARIES:
+        raise InputError(f"the calibrated model has no equations for {library!r}; choose {', '.join(LIBRARIES)}")
+    return import_module(f"latpred.calibrated.{library}")
+
+
+def device_of(profile: HardwareProfile, precision: str) -> Device:
+    """Measured peaks where the profile has them, else the data sheet's, else its parameters."""
+    sheet = profile.datasheet or DataSheet(source="")
+    return Device(
+        engines=profile.pes,
+        macs=profile.peak_macs(precision),
+        lane_macs=profile.peak_macs("fp32"),
+        dram=profile.peaks.copy_bandwidth if profile.peaks else (sheet.dram_bandwidth or profile.dram_bandwidth),
+        l2=profile.peaks.l2_bandwidth if profile.peaks else profile.l2_bandwidth_ratio * profile.dram_bandwidth,
+        l2_bytes=profile.l2_size,
+    )
+
+
+def cost(operator: Operator, machine: Machine, batch: int, *, chained: bool = False) -> Cost:
+    """(computeᵖ + memoryᵖ)^(1/p) + constant, and never below the roofline of the peaks.
+
+    `chained`: other kernels run before this one, as in a block.
+    """
+    module = library_module(machine.calibration.library)
+    precision = machine.calibration.precision
+    work = module.work_of(operator, batch, precision)
+    if work is None:
+        raise unsupported(f"calibrated ({machine.calibration.library})", operator)
+    if chained and "chained" in work._fields:
+        work = work._replace(chained=1.0)
+    compute, memory, constant = module.times(work, machine.numbers, machine.device)
+    latency = join(compute, memory, machine.numbers) + constant
+    moved = operator.elements(batch) * ELEMENT_BYTES[precision]
+    least = np.maximum(module.LEAST_MACS * operator.macs(batch) / machine.device.macs, moved / machine.device.dram)
+    return Cost(compute, memory, constant, np.maximum(latency, least))

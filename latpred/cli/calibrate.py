@@ -1,0 +1,75 @@
+"""`latpred calibrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from latpred.cli import options, output
+from latpred.cli.progress import progress_bar
+from latpred.files import check_writable
+from latpred.profile import Calibration, load_profile, profile_path
+
+
+@click.command()
+@click.argument("file", metavar="MEASUREMENTS.csv", type=click.Path(path_type=Path))
+@click.option("--device", required=True, metavar="NAME|FILE", help="Device that was measured: a name or YAML file.")
+@click.option(
+    "--output", "-o", "output_file", type=click.Path(path_type=Path), help="Write the calibrated device file."
+)
+@click.option("--source", default="", help="Where the measurements are from, if not from `latpred measure`.")
+@options.format_option
+def calibrate(file: Path, device: str, output_file: Path | None, source: str, form: str) -> None:
+    """Fit the calibrated model to measurements.
+
+    At most twelve numbers for each precision and library of kernels in a file of `latpred measure`. The errors
+    printed are those on shapes that were left out of the fit; they become the
+    bands of predictions. The device's own file is written with -o, other calibrations in it are kept.
+
+    \b
+    latpred calibrate measurements/h200.csv.gz --device h200
+    latpred calibrate mine.csv --device mine.yaml -o mine.yaml
+    """
+    from latpred import calibrate as fitting
+    from latpred.measurements import check_device, file_hash, read_rows
+
+    if output_file:
+        options.check_suffix(output_file, (".yaml", ".yml"), "a device file")
+        check_writable(output_file)
+    profile = load_profile(device)
+    rows = read_rows(file)
+    measurements = [measurement for _, measurement in rows]
+    check_device(measurements, profile, file)
+    first = rows[0][0]
+    versions = ", ".join(f"{name} {first[name]}" for name in ("driver", "torch", "triton") if first[name])
+    with progress_bar("fitting") as progress:
+        found = fitting.calibrate(
+            measurements,
+            profile,
+            data_sha256=file_hash(file),
+            measured_with=versions,
+            source=source,
+            progress=progress,
+        )
+    if output_file:
+        fitting.write_profile(profile, profile_path(device), found, output_file)
+        click.echo(f"wrote {output_file}", err=True)
+    _print(found, form)
+
+
+def _print(found: list[Calibration], form: str) -> None:
+    if form == "json":
+        output.print_json([item.model_dump(mode="json") for item in found])
+    elif form == "csv":
+        output.print_csv(_csv_row(item, error) for item in found for error in item.errors)
+    else:
+        from latpred.validation_table import calibration_table
+
+        for item in found:
+            output.print_rich(*calibration_table(item))
+
+
+def _csv_row(item: Calibration, error: Any) -> dict[str, Any]:
+    return {"precision": item.precision, "library": item.library, **error.model_dump()}

@@ -1,0 +1,103 @@
+"""`latpred measure`."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+
+from latpred.cli import options
+from latpred.cli.progress import progress_bar
+from latpred.errors import InputError
+from latpred.files import check_writable
+from latpred.suites import Point, load_workload, suite
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    """Callback of an option: `90s`, `8m`, `1h`."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if not match or not float(match[1]):
+        raise click.BadParameter(f"{text!r} is no duration; write 90s, 8m or 1h")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+@click.command()
+@click.option("--suite", "suite_name", type=click.Choice(["quick", "full"]), help="What to measure: a shipped suite.")
+@click.option("--workload", type=click.Path(path_type=Path), help="What to measure: your own YAML file.")
+@click.option("--profile-only", is_flag=True, help="Measure the device's five peaks, and write a device file.")
+@click.option("--output", "-o", "output_file", type=click.Path(path_type=Path), required=True, help=".csv, or .yaml.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted file.")
+@click.option("--time-budget", callback=seconds, metavar="8m", help="Stop after this time, at a complete row.")
+def measure(
+    suite_name: str | None,
+    workload: Path | None,
+    profile_only: bool,
+    output_file: Path,
+    resume: bool,
+    time_budget: float | None,
+) -> None:
+    """Time dynamic blocks on this machine's GPU.
+
+    Operators and whole blocks, by replaying CUDA graphs.
+    The kernels are checked against PyTorch first. A row is written when it is complete, so an interrupted file can be
+    resumed. A workload file lists blocks, paradigms, S, G, r, batch and precision; the columns are in
+    docs/measurements.md.
+
+    \b
+    latpred measure --suite quick -o mine.csv
+    latpred measure --workload mine.yaml -o mine.csv --time-budget 8m
+    latpred measure --workload mine.yaml -o mine.csv --resume
+    latpred measure --profile-only -o mine.yaml
+    """
+    if sum(map(bool, (suite_name, workload, profile_only))) != 1:
+        raise click.UsageError("say what to measure: one of --suite, --workload and --profile-only")
+    options.check_suffix(output_file, (".yaml", ".yml") if profile_only else (".csv",), "this")
+    check_writable(output_file)
+    if output_file.exists() and not resume and not profile_only:
+        raise click.UsageError(f"{output_file} exists; go on with it with --resume, or give another name")
+    points = load_workload(workload) if workload else suite(suite_name) if suite_name else []
+    require_gpu()
+    if profile_only:
+        _write_profile(output_file)
+    else:
+        _measure(points, output_file, resume, time_budget)
+
+
+def require_gpu() -> None:
+    """Raise InputError where there is no torch, no Triton or no CUDA device."""
+    missing = [name for name in ("torch", "triton") if find_spec(name) is None]
+    if missing:
+        raise InputError(f"measuring needs {' and '.join(missing)}: pip install 'latpred[gpu]'")
+    import torch
+
+    if not torch.cuda.is_available():
+        raise InputError("measuring needs a CUDA device, and torch finds none on this machine")
+
+
+def _measure(points: list[Point], path: Path, resume: bool, time_budget: float | None) -> None:
+    from latpred.gpu import session
+
+    def report(text: str) -> None:
+        click.echo(text, err=True)
+
+    settings: dict[str, Any] = {"resume": resume, "time_budget_s": time_budget, "report": report}
+    with progress_bar("measuring") as progress:
+        written = session.run(points, path, progress=progress, **settings)
+    report(f"wrote {path}: {written} rows")
+
+
+def _write_profile(path: Path) -> None:
+    from latpred.files import whole_file
+    from latpred.gpu.microbenchmarks import profile_text
+
+    text = profile_text(path.stem)
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    click.echo(f"wrote {path}", err=True)

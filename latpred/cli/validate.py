@@ -1,0 +1,83 @@
+"""`latpred validate`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from latpred.cli import options, output
+from latpred.cli.progress import progress_bar
+from latpred.files import check_writable
+from latpred.profile import PRECISIONS, load_profile
+from latpred.validate import ALL_MODELS
+from latpred.validate import validate as validate_models
+
+
+@click.command()
+@click.argument("file", metavar="MEASUREMENTS.csv", type=click.Path(path_type=Path))
+@click.option("--device", required=True, metavar="NAME|FILE", help="Device that was measured: a name or YAML file.")
+@click.option(
+    "--model", "models", multiple=True, type=click.Choice(ALL_MODELS), help="Model; default: all. Repeatable."
+)
+@click.option("--precision", type=click.Choice(PRECISIONS), help="Only rows of this precision.")
+@click.option("--library", metavar="NAME", help="Only rows of these kernels; default: those of most rows.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw predicted against measured: .png, .svg, …")
+@click.option(
+    "--plot-rates", type=click.Path(path_type=Path), help="Draw rℓ over r, curves predicted, points measured."
+)
+@options.format_option
+def validate(
+    file: Path,
+    device: str,
+    models: tuple[str, ...],
+    precision: str | None,
+    library: str | None,
+    plot: Path | None,
+    plot_rates: Path | None,
+    form: str,
+) -> None:
+    """Compare every model with measurements.
+
+    Errors, ranking, regret of the recommended S and coverage of the band. Errors are fractions of the measured
+    time; the bias is their median. The regret is the measured latency at the S
+    that a model recommends over the least measured over S, minus 1.
+
+    \b
+    latpred validate measurements/h200_held_out.csv.gz --device h200
+    latpred validate mine.csv --device mine.yaml --model published --model calibrated --plot scatter.png
+    """
+    from latpred.measurements import check_device, read_measurements
+
+    for path in (plot, plot_rates):
+        if path:
+            from latpred.plot import supported_suffixes
+
+            options.check_suffix(path, supported_suffixes(), "a plot")
+            check_writable(path)
+    profile = load_profile(device)
+    measurements = read_measurements(file)
+    check_device(measurements, profile, file)
+    rows = [row for row in measurements if precision in (None, row.precision)]
+    with progress_bar("predicting") as progress:
+        found = validate_models(rows, profile, models or ALL_MODELS, library=library, progress=progress)
+    if form == "json":
+        output.print_json({"models": {item.model: item.to_dict() for item in found}})
+    elif form == "csv":
+        output.print_csv(
+            {"model": item.model, "of": name, **asdict(metrics)}
+            for item in found
+            for name, metrics in {"operators": item.operators, "blocks": item.blocks, **item.by_class}.items()
+        )
+    else:
+        from latpred.validation_table import validation_tables
+
+        output.print_rich(*validation_tables(found))
+    for path, picture in ((plot, "scatter"), (plot_rates, "rate_curves")):
+        if path:
+            from latpred import validation_plot
+            from latpred.plot import save
+
+            save(getattr(validation_plot, picture)(found), path)
+            click.echo(f"wrote {path}", err=True)

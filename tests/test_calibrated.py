@@ -1,0 +1,176 @@
+"""The calibrated model: its equations by hand, its bounds, and what it says of its own error."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import latpred
+from latpred import Channel, Layer, Spatial, Static, predict
+from latpred.cost import cost_model
+from latpred.predict import curve
+from latpred.profile import PRECISIONS
+
+H200, V100 = latpred.load_profile("h200"), latpred.load_profile("v100")
+precisions = st.sampled_from(PRECISIONS)
+blocks = st.sampled_from(
+    ["resnet50-stage1", "resnet50-stage3", "resnet50-stage4-first", "regnety-400mf-stage2", "regnety-800mf-stage4"]
+).map(latpred.load_block)
+kinds = st.sampled_from([Spatial(S=1, r=1.0), Spatial(S=3, r=1.0), Channel(G=4, r=1.0), Layer(r=1.0)])
+
+
+def numbers(profile, precision, library="triton"):
+    return {number.name: number.value for number in profile.calibration(precision, library).numbers}
+
+
+def calibrated(target, paradigm=Static(), precision="fp32", batch=8, **more):  # noqa: B008
+    return predict(target, H200, paradigm, batch=batch, model="calibrated", precision=precision, **more)
+
+
+def joined(compute, memory, p):
+    return (compute**p + memory**p) ** (1 / p)
+
+
+def test_addition_by_hand():
+    n, peaks = numbers(H200, "fp32"), H200.peaks
+    moved = 4 * 3 * 256 * 56 * 56 * 128  # two maps read, one written
+    missing = moved**2 / (moved**2 + (n["cache_share"] * peaks.l2_bytes) ** 2)
+    memory = missing * moved / peaks.copy_bandwidth + (1 - missing) * moved / peaks.l2_bandwidth
+    expected = n["kernel_s"] + joined(n["serial_s"], memory, n["overlap"])
+    found = calibrated(latpred.Add(channels=256, height=56, width=56), batch=128)
+    assert found.latency_s == pytest.approx(expected, rel=1e-9)
+
+
+def test_convolution_by_hand():
+    """64 → 64 channels, 3×3, 56×56, batch 128 in FP32: 6272 programs of 64 × 64, in steps of 32 channels."""
+    n, peaks = numbers(H200, "fp32"), H200.peaks
+    rounds, steps = -(-(128 * 56 * 56 // 64) // 132), 9 * 2
+    busy = 64 * 64 * 32 * 132 / (peaks.fp32_macs * n["large_efficiency"])
+    compute = steps * rounds * busy + rounds * n["program_s"]
+    maps = 4 * 2 * 64 * 56 * 56 * 128
+    missing = maps**2 / (maps**2 + (n["cache_share"] * peaks.l2_bytes) ** 2)
+    memory = (4 * 64 * 64 * 9 + missing * maps) / peaks.copy_bandwidth + (1 - missing) * maps / peaks.l2_bandwidth
+    expected = n["kernel_s"] + joined(compute, memory, n["overlap"])
+    conv = latpred.Convolution(c_in=64, c_out=64, height=56, width=56, kernel=3)
+    assert calibrated(conv, batch=128).latency_s == pytest.approx(expected, rel=1e-9)
+
+
+@given(block=blocks, kind=kinds, precision=precisions, batch=st.sampled_from([1, 2, 7, 32, 128]))
+def test_more_work_is_never_faster(block, kind, precision, batch):
+    cost = cost_model("calibrated", H200, precision=precision)
+    rising = curve(block, cost, kind, np.linspace(0, 1, 41), batch).latency_s
+    assert (np.diff(rising) >= -1e-12).all()
+    assert cost.step(latpred.Add(channels=8, height=8, width=8), batch, 0.5).latency_s > 0
+
+
+@given(block=blocks, kind=kinds, precision=precisions, batch=st.integers(1, 200))
+def test_a_larger_batch_or_more_channels_are_never_faster(block, kind, precision, batch):
+    paradigm = kind.at_rates(0.5)
+    one, more = (calibrated(block, paradigm, precision, n).latency_s for n in (batch, batch + 1))
+    assert more >= one * (1 - 1e-12)
+    for field in ("c_in", "c_out"):
+        conv = latpred.Convolution(c_in=96, c_out=96, height=14, width=14, kernel=3)
+        wider = latpred.Convolution(**{**dict(conv), field: 96 + batch})
+        assert calibrated(wider, precision=precision).latency_s >= calibrated(conv, precision=precision).latency_s
+
+
+@given(block=blocks, kind=kinds, precision=precisions, batch=st.integers(1, 200), r=st.floats(0, 1))
+def test_never_below_the_roofline_of_the_measured_peaks(block, kind, precision, batch, r):
+    for step in block.lower(kind.at_rates(r), kernels=True).steps:
+        pair = [
+            predict(step.operator, H200, batch=batch, model=model, precision=precision).latency_s
+            for model in ("calibrated", "roofline")
+        ]
+        assert pair[0] >= pair[1] * (1 - 1e-12), step.name
+
+
+@given(block=blocks, kind=kinds, batch=st.sampled_from([1, 3, 128]), r=st.floats(0, 1))
+def test_a_curve_is_its_points(block, kind, batch, r):
+    found = curve(block, cost_model("calibrated", H200), kind, np.array([0.3, r]), batch)
+    for rate, latency in zip((0.3, r), found.latency_s, strict=True):
+        assert calibrated(block, kind.at_rates(rate), batch=batch).latency_s == pytest.approx(latency, rel=1e-9)
+
+
+def test_layer_skipping_gathers_samples():
+    """Half of eight samples take what four take; a quarter of two samples is one of them half of the time."""
+    block = latpred.load_block("resnet50-stage3")
+
+    def body(rate, batch):
+        rows = calibrated(block, Layer(r=rate), batch=batch).operators
+        return sum(row.latency_s for row in rows if row.name in ("conv1", "conv2", "conv3"))
+
+    assert body(0.5, 8) == pytest.approx(body(1.0, 4), rel=1e-12)
+    assert body(0.25, 2) == pytest.approx(body(1.0, 1) / 2, rel=1e-12)
+
+
+def test_kernels_mend_the_published_lowering():
+    first = latpred.load_block("resnet50-stage1-first")
+    assert [step.name for step in first.lower(Static(), kernels=True).steps] == [
+        "shortcut",
+        "conv1",
+        "conv2",
+        "conv3",
+        "add",
+    ]
+    steps = {step.name: step.operator for step in first.lower(Channel(G=8, r=0.5), kernels=True).steps}
+    assert isinstance(steps["add"], latpred.Add)
+    assert steps["conv2"].channel_group == 8
+    assert steps["masker fc2"].c_out == first.inner // 8
+    with pytest.raises(latpred.InputError, match="knows fused maskers, gathers and scatters"):
+        calibrated(first, Spatial(S=4, r=0.5, unfuse=("gather",)))
+
+
+@pytest.mark.parametrize("profile", [H200, V100], ids=lambda profile: profile.name)
+def test_at_most_twelve_numbers(profile):
+    assert all(0 < len(found.numbers) <= 12 for found in profile.calibrations)
+    found = profile.calibrations[0]
+    many = [{"name": str(index), "value": 1.0} for index in range(13)]
+    with pytest.raises(latpred.InputError, match="numbers"):
+        type(found)(**{**dict(found), "numbers": many})
+
+
+def test_a_band_says_where_most_measurements_lie():
+    block = latpred.load_block("resnet50-stage1")
+    report = calibrated(block, Spatial(S=4, r=0.6))
+    error = H200.calibration("fp32").error_of("spatial")
+    assert report.latency_low_s == pytest.approx(report.latency_s * error.low)
+    assert report.latency_high_s == pytest.approx(report.latency_s * error.high)
+    network = calibrated(latpred.load_network("resnet50"), Spatial(S=1, r=0.6))
+    assert error.low < network.band.low < network.band.high < error.high
+    assert predict(block, H200).band is None
+
+
+def test_what_a_report_says_of_errors():
+    block = latpred.load_block("resnet50-stage1")
+    assert "extrapolated: h200 was calibrated with batches 1 to 128, not 512" in calibrated(block, batch=512).notes
+    assert any("the published model was off by" in note for note in predict(block, H200).notes)
+    a100 = latpred.load_profile("a100")
+    assert predict(block, a100).notes == ("a100's parameters are from data sheets and were never validated",)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"model": "calibrated"}, "tx2 is not calibrated for fp32; run `latpred measure`"),
+        ({"model": "published", "precision": "fp16"}, "the published model knows FP32 only, not fp16"),
+        ({"model": "published", "library": "triton"}, "the published model knows no kernel libraries"),
+        ({"model": "calibrated", "precision": "int8"}, "unknown precision 'int8'; choose fp32, tf32, fp16"),
+    ],
+)
+def test_what_a_device_is_not_calibrated_for(settings, message):
+    with pytest.raises(latpred.InputError, match=message):
+        predict(latpred.load_block("resnet50-stage1"), latpred.load_profile("tx2"), **settings)
+    with pytest.raises(latpred.InputError, match="h200 is not calibrated for fp32 with tensorrt; it is for fp16 with"):
+        calibrated(latpred.load_block("resnet50-stage1"), library="tensorrt")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_tensorrt_predicts_convolutions_only(precision):
+    settings = {"batch": 32, "model": "calibrated", "precision": precision, "library": "tensorrt"}
+    dense, depthwise = (
+        predict(latpred.Convolution(c_in=64, c_out=64, height=56, width=56, kernel=3, groups=g), V100, **settings)
+        for g in (1, 64)
+    )
+    assert 0 < depthwise.latency_s < dense.latency_s
+    with pytest.raises(latpred.InputError, match=r"the calibrated \(tensorrt\) model has no equation for Add"):
+        predict(latpred.Add(channels=8, height=8, width=8), V100, **settings)

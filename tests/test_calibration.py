@@ -1,0 +1,349 @@
+"""Measurement files, fitting and validating: on files made of known numbers, and on the shipped ones."""
+
+import csv
+import io
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import latpred
+from latpred import Channel, Layer, Spatial, Static
+from latpred.calibrate import FOLDS, calibrate, design, folds_of, write_profile
+from latpred.cli import main
+from latpred.measurements import COLUMNS, Measurement, parse_row, read_measurements, row_of, write_rows
+from latpred.suites import suite
+from latpred.validate import Prediction, granularity_regrets, metrics, spearman, validate
+from tests.strategies import blocks as any_block
+
+ROOT = Path(__file__).parents[1]
+FITTED, HELD_OUT = (ROOT / "measurements" / name for name in ("h200.csv.gz", "h200_held_out.csv.gz"))
+H200 = latpred.load_profile("h200")
+KNOWN = {
+    "kernel_s": 1.5e-6,
+    "large_efficiency": 0.6,
+    "small_efficiency": 0.35,
+    "alone_slowdown": 1.4,
+    "serial_s": 3e-7,
+    "program_s": 4e-7,
+    "switch_s": 6e-7,
+    "cache_share": 0.3,
+    "gather_factor": 4.0,
+    "masker_factor": 1.2,
+    "overlap": 2.5,
+}
+
+
+def row(target, paradigm=Static(), batch=8, seconds=1e-3, **more):  # noqa: B008
+    fields = {"precision": "fp32", "library": "triton", "device": "NVIDIA H200", **more}
+    return Measurement(target, paradigm, batch, fields["precision"], fields["library"], seconds, fields["device"])
+
+
+def made(count=400):
+    """Rows of the shipped suite as a device with the KNOWN numbers would take them."""
+    points = [point for point in suite("full") if (point.precision, point.library) == ("fp32", "triton")]
+    rows = [row(point.target, point.paradigm, point.batch) for point in points[:count]]
+    return [
+        replace(one, seconds=float(time)) for one, time in zip(rows, design(rows, H200).seconds(KNOWN), strict=True)
+    ]
+
+
+def written(path, rows, **changed):
+    def line(one):
+        settings = {"batch": one.batch, "precision": one.precision, "library": one.library, "median_s": one.seconds}
+        found = row_of(one.target, one.paradigm) | settings | {"device": one.device} | changed
+        return {column: found.get(column) for column in COLUMNS}
+
+    write_rows(path, map(line, rows))
+    return path
+
+
+# --- files
+
+
+@given(block=any_block(), S=st.integers(1, 9), r=st.floats(0, 1), batch=st.integers(1, 500))
+def test_a_row_comes_back_as_it_was_written(block, S, r, batch):
+    for paradigm in (Static(), Spatial(S=S, r=r), Channel(G=S, r=r), Layer(r=r)):
+        one = row(block, paradigm, batch)
+        text = dict.fromkeys(COLUMNS, "")
+        text |= {key: str(value) for key, value in row_of(block, paradigm).items() if value is not None}
+        text |= {"batch": str(batch), "precision": "fp32", "library": "triton", "median_s": "1e-3"}
+        assert parse_row(text | {"device": one.device}) == one
+
+
+def test_operators_come_back_too(tmp_path):
+    rows = made(300)
+    assert len({type(one.target) for one in rows}) > 8
+    assert [one.target for one in read_measurements(written(tmp_path / "a.csv", rows))] == [one.target for one in rows]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"median_s": "nan"}, "line 2: median_s must be a positive number of seconds, got nan"),
+        ({"median_s": "-1e-3"}, "line 2: median_s must be a positive number of seconds, got -1e-3"),
+        ({"median_s": "fast"}, "line 2: could not convert string to float: 'fast'"),
+        ({"target": "Attention"}, "line 2: unknown target 'Attention'"),
+        ({"precision": "int8"}, "line 2: unknown precision 'int8'; choose fp32, tf32, fp16"),
+        ({"height": "0"}, "line 2: height: must be at least 1, got 0"),
+        ({"device": "NVIDIA T4"}, "was measured on 'NVIDIA T4', which is not h200; give its own --device"),
+    ],
+)
+@pytest.mark.parametrize("command", ["calibrate", "validate"])
+def test_rows_that_cannot_be(changed, message, command, tmp_path, capsys):
+    file = written(tmp_path / "a.csv", [row(latpred.Add(channels=8, height=8, width=8))], **changed)
+    assert refused(capsys, command, str(file), "--device", "h200") == (1, f"{file}", message)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("gpu,seconds\nV100,1\n", "not a file of `latpred measure`: columns target, name, paradigm, c_in… are missing"),
+        ("", "not a file of `latpred measure`: columns target, name, paradigm, c_in… are missing"),
+        (",".join(COLUMNS) + "\n", "has no rows"),
+        (None, "cannot be read: No such file or directory"),
+    ],
+)
+def test_other_files(text, message, tmp_path, capsys):
+    file = tmp_path / "a.csv"
+    if text is not None:
+        file.write_text(text)
+    code, place, said = refused(capsys, "validate", str(file), "--device", "h200")
+    assert (code, place) == (1, str(file))
+    assert said.startswith(message)
+
+
+def refused(capsys, *command):
+    """Exit code, file and message of a command that must fail in one line."""
+    with pytest.raises(SystemExit) as exit:
+        main(list(command))
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    place, _, message = err.strip().removeprefix("latpred: ").partition(": ")
+    if place.rpartition(", ")[0].endswith(".csv"):
+        place, line = place.rsplit(", ", 1)
+        message = f"{line}: {message}"
+    return exit.value.code, place, message
+
+
+# --- fitting
+
+
+def test_a_fit_finds_the_numbers_that_made_the_rows():
+    (found,) = calibrate(made(), H200, data_sha256="0")
+    assert {number.name: number.value for number in found.numbers} == pytest.approx(KNOWN, rel=0.02)
+    assert found.error_of("blocks").mean_error < 0.01
+    assert found.provenance.rows == 400
+
+
+def test_outliers_do_not_pull_the_fit():
+    rows = made()
+    rows[::20] = [replace(one, seconds=one.seconds * 4) for one in rows[::20]]
+    (found,) = calibrate(rows, H200, data_sha256="0")
+    assert found.error_of("blocks").median_error < 0.03
+
+
+def test_shapes_are_left_out_whole():
+    rows = made()
+    folds = folds_of(rows)
+    of_shape = {}
+    for one, fold in zip(rows, folds, strict=True):
+        assert of_shape.setdefault(one.shape, fold) == fold
+    assert set(folds) == set(range(FOLDS))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        (lambda rows: rows[:10], "fp32 with triton: 10 rows of"),
+        (lambda rows: [replace(rows[0], batch=n) for n in range(1, 60)], "59 rows of 1 shapes are too few"),
+        (
+            lambda rows: [one for one in rows if one.paradigm == Static() and "Masker" not in one.kind],
+            "no row depends on",
+        ),
+        (
+            lambda rows: [replace(one, library="cudnn") for one in rows],
+            "no row is of a library that there are equations",
+        ),
+    ],
+)
+def test_what_cannot_be_fitted(chosen, message):
+    rows = [one for one in made() if "channel" not in one.kind]
+    with pytest.raises(latpred.DataError, match=message):
+        calibrate(chosen(rows), H200, data_sha256="0")
+
+
+def test_a_missing_class_is_named():
+    rows = [one for one in made() if "channel" not in one.kind]
+    with pytest.raises(latpred.DataError, match="no row depends on gather_factor, the time of a step whose columns"):
+        calibrate(rows, H200, data_sha256="0")
+
+
+def test_the_command_writes_a_device_file_and_keeps_the_rest_of_it(tmp_path, capsys):
+    file, device = written(tmp_path / "a.csv", made(), driver="1"), tmp_path / "h200.yaml"
+    with pytest.raises(SystemExit) as exit:
+        main(["calibrate", str(file), "--device", "h200", "-o", str(device), "--format", "json"])
+    out, err = capsys.readouterr()
+    assert (exit.value.code, err) == (0, f"wrote {device}\n")
+    assert json.loads(out)[0]["provenance"]["measured_with"] == "driver 1"
+    shipped, new = (ROOT / "hardware" / "h200.yaml").read_text(), device.read_text()
+    assert new.split("calibrations:")[0] == shipped.split("calibrations:")[0]
+    profile = latpred.load_profile(device)
+    assert profile.calibration("fp16") == H200.calibration("fp16")
+    assert profile.calibration("fp32") != H200.calibration("fp32")
+
+
+def test_writing_twice_gives_the_same_file(tmp_path):
+    base = ROOT / "hardware" / "h200.yaml"
+    write_profile(H200, base, H200.calibrations[:1], tmp_path / "a.yaml")
+    assert latpred.load_profile(tmp_path / "a.yaml") == H200
+
+
+# --- validating
+
+
+def test_metrics_by_hand():
+    block = latpred.load_block("resnet50-stage1")
+    items = [
+        Prediction(row(block, Static(), seconds=1.0), 1.1),
+        Prediction(row(block, Spatial(S=1, r=0.5), seconds=0.8), 0.6, 0.5, 0.7),
+        Prediction(row(block, Spatial(S=4, r=0.5), seconds=0.5), 0.6, 0.4, 0.7),
+    ]
+    static = {(block, 8, "fp32"): items[0]}
+    found = metrics(items, static)
+    assert found.n == 3
+    assert found.mape == pytest.approx((0.1 + 0.25 + 0.2) / 3)
+    assert found.median_ape == pytest.approx(0.2)
+    assert found.bias == pytest.approx(0.1)
+    assert found.ratio_mae == pytest.approx((abs(0.6 / 1.1 - 0.8) + abs(0.6 / 1.1 - 0.5)) / 2)
+    assert granularity_regrets(items) == pytest.approx([0.6])  # equal predictions: the smaller S, measured 0.8 s
+    assert found.band_coverage == pytest.approx(0.5)
+    assert metrics([], {}).mape is None
+
+
+@given(values=st.lists(st.integers(0, 9), min_size=3, max_size=30), seed=st.integers(0, 99))
+def test_spearman_is_scipys(values, seed):
+    from scipy.stats import spearmanr
+
+    a = np.array(values, dtype=float)
+    b = np.random.default_rng(seed).permutation(a) + a
+    if len(set(a)) > 1 and len(set(b)) > 1:
+        assert spearman(a, b) == pytest.approx(float(spearmanr(a, b).statistic), abs=1e-12)
+    else:
+        assert spearman(a, b) is None
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "fp16"])
+def test_shipped_calibrations_reach_their_targets_on_shapes_never_fitted(precision):
+    rows = [one for one in read_measurements(HELD_OUT) if one.precision == precision]
+    assert not {one.shape for one in rows} & {one.shape for one in read_measurements(FITTED)}
+    (found,) = validate(rows, H200, ["calibrated"])
+    assert found.blocks.n > 300
+    assert found.blocks.mape <= 0.08
+    assert found.blocks.p90_ape <= 0.18
+    assert 0.72 <= found.blocks.band_coverage <= 0.88
+    assert found.blocks.spearman > 0.99
+
+
+def test_the_command_compares_every_model(capsys, tmp_path):
+    some = tmp_path / "a.csv"
+    written(some, [one for one in read_measurements(HELD_OUT) if one.precision == "fp32"][:60])
+    command = ["validate", str(some), "--device", "h200"]
+    results = {}
+    for form in ("json", "csv", "table"):
+        with pytest.raises(SystemExit) as exit:
+            main([*command, "--format", form])
+        assert exit.value.code == 0
+        results[form] = capsys.readouterr().out
+    models = json.loads(results["json"])["models"]
+    assert set(models) == {"published", "roofline", "calibrated", "flops"}
+    names = {"n", "mape", "median_ape", "p90_ape", "bias", "spearman", "ratio_mae", "granularity_regret_p95"}
+    for model in models.values():
+        assert set(model) == {"operators", "blocks", "by_class"}
+        assert set(model["blocks"]) == names | {"band_coverage"}
+    assert models["calibrated"]["blocks"]["mape"] < models["published"]["blocks"]["mape"]
+    assert models["published"]["operators"]["mape"] is None
+    rows = list(csv.DictReader(io.StringIO(results["csv"])))
+    assert float(rows[1]["mape"]) == models["published"]["blocks"]["mape"]
+    assert "calibrated model" in results["table"]
+
+
+def test_the_command_draws(capsys, tmp_path):
+    with pytest.raises(SystemExit) as exit:
+        main(
+            f"validate {HELD_OUT} --device h200 --precision fp16 --model calibrated --plot {tmp_path}/a.png "
+            f"--plot-rates {tmp_path}/b.svg --format json".split()
+        )
+    assert exit.value.code == 0
+    assert capsys.readouterr().err == f"wrote {tmp_path}/a.png\nwrote {tmp_path}/b.svg\n"
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert b"measured" in (tmp_path / "b.svg").read_bytes() or (tmp_path / "b.svg").stat().st_size > 10_000
+
+
+# --- measuring, without a GPU
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("measure -o a.csv", "say what to measure: one of --suite, --workload and --profile-only"),
+        ("measure --suite quick --profile-only -o a.yaml", "say what to measure: one of --suite, --workload"),
+        ("measure --suite quick -o a.txt", "a.txt: cannot write this as '.txt'; use .csv"),
+        ("measure --suite quick -o no/a.csv", "no/a.csv: the folder no does not exist; create it first"),
+        ("measure --suite quick -o a.csv --time-budget 8", "'8' is no duration; write 90s, 8m or 1h"),
+        ("measure --workload no.yaml -o a.csv", "there is no workload file 'no.yaml'"),
+        ("measure --workload w.yaml -o a.csv", "w.yaml: S 1: must be at least 1, got 0; colour: unknown field"),
+        ("measure --suite quick -o old.csv", "old.csv exists; go on with it with --resume, or give another name"),
+    ],
+)
+def test_mistakes_in_what_to_measure(command, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w.yaml").write_text("blocks: [resnet50-stage1]\nS: [0]\ncolour: red\n")
+    (tmp_path / "old.csv").write_text("")
+    code, err = failed(capsys, command)
+    assert code in (1, 2)
+    assert message in err
+    assert not (tmp_path / "a.csv").exists()
+
+
+def failed(capsys, command):
+    with pytest.raises(SystemExit) as exit:
+        main(command.split())
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    return exit.value.code, err
+
+
+@pytest.mark.parametrize("command", ["measure --suite quick -o a.csv", "measure --profile-only -o a.yaml"])
+def test_measuring_needs_torch_and_a_gpu(command, tmp_path, monkeypatch, capsys):
+    from latpred.cli import measure
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(measure, "find_spec", lambda name: None)
+    code, err = failed(capsys, command)
+    assert (code, err) == (2, "latpred: measuring needs torch and triton: pip install 'latpred[gpu]'\n")
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    torch = pytest.importorskip("torch", reason="says that there is no GPU only where there is torch")
+    if not torch.cuda.is_available():
+        code, err = failed(capsys, command)
+        assert (code, err) == (2, "latpred: measuring needs a CUDA device, and torch finds none on this machine\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_suites_are_the_same_every_time_and_hold_each_row_once():
+    for name, least in (("quick", 300), ("full", 3000)):
+        points = suite(name)
+        assert len({point.key for point in points}) == len(points) >= least
+        assert [point.key for point in points] == [point.key for point in suite(name)]
+
+
+def test_layer_rates_are_whole_samples():
+    points = [point for point in suite("full") if isinstance(point.paradigm, Layer)]
+    assert points
+    assert all(math.isclose(point.paradigm.r * point.batch % 1, 0) for point in points)

@@ -1,0 +1,80 @@
+"""A measuring session without a GPU: what is written, resumed, left out and refused."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="measuring needs torch and triton: pip install 'latpred[gpu]'")
+pytest.importorskip("triton", reason="measuring needs torch and triton: pip install 'latpred[gpu]'")
+
+import latpred  # noqa: E402
+from latpred.gpu import session  # noqa: E402
+from latpred.gpu.timing import Timing  # noqa: E402
+from latpred.measurements import read_measurements  # noqa: E402
+from latpred.suites import Point, suite  # noqa: E402
+
+HERE = {
+    "device": "NVIDIA Test",
+    "driver": "1",
+    "sm_clock_hz": 1e9,
+    "memory_clock_hz": 1e9,
+    "torch": "2",
+    "triton": "3",
+    "latpred": "0",
+}
+POINTS = [point for point in suite("quick") if point.precision == "fp32"][:6]
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine on which every step takes 1 ms."""
+    monkeypatch.setattr(session, "verify", lambda precision: 19)
+    monkeypatch.setattr(session, "environment", lambda: HERE)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: HERE["device"])
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    for name in ("block_job", "operator_job"):
+        monkeypatch.setattr(session.runners, name, lambda *given: given)
+    monkeypatch.setattr(session, "timed", lambda job, budget: Timing(1e-3, 0.9e-3, 1.1e-3, 15, 4))
+
+
+def test_rows_are_what_was_asked_for(machine, tmp_path):
+    said = []
+    assert session.run(POINTS, tmp_path / "a.csv", report=said.append) == 6
+    rows = read_measurements(tmp_path / "a.csv")
+    assert [Point(row.target, row.paradigm, row.batch, row.precision) for row in rows] == POINTS
+    assert {(row.seconds, row.device, row.library) for row in rows} == {(1e-3, "NVIDIA Test", "triton")}
+    assert said == ["fp32: 19 numerical checks passed"]
+
+
+def test_an_interrupted_file_is_resumed_without_its_torn_row(machine, tmp_path):
+    path = tmp_path / "a.csv"
+    session.run(POINTS[:3], path, report=lambda text: None)
+    whole = path.read_text()
+    path.write_text(whole[:-20])
+    assert session.run(POINTS, path, resume=True, report=lambda text: None) == 4
+    assert len(read_measurements(path)) == 6
+    assert session.run(POINTS, path, resume=True, report=lambda text: None) == 0
+
+
+def test_the_time_budget_stops_at_a_row(machine, tmp_path):
+    said = []
+    assert session.run(POINTS, tmp_path / "a.csv", time_budget_s=0.0, report=said.append) == 0
+    assert said[-1] == "time budget spent: 6 of 6 rows left; go on with --resume"
+
+
+def test_a_row_that_does_not_fit_is_left_out_and_reported(machine, tmp_path, monkeypatch):
+    def full(*given):
+        raise torch.cuda.OutOfMemoryError
+
+    monkeypatch.setattr(session.runners, "block_job", full)
+    said = []
+    written = session.run(POINTS, tmp_path / "a.csv", report=said.append)
+    blocks = sum(isinstance(point.target, latpred.Bottleneck) for point in POINTS)
+    assert 0 < blocks < 6
+    assert written == 6 - blocks
+    assert sum(text.startswith("left out, out of GPU memory: ") for text in said) == blocks
+
+
+def test_a_file_of_another_device_is_not_resumed(machine, tmp_path, monkeypatch):
+    session.run(POINTS[:1], tmp_path / "a.csv", report=lambda text: None)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "NVIDIA Other")
+    with pytest.raises(latpred.DataError, match="was measured on NVIDIA Test, this is NVIDIA Other"):
+        session.run(POINTS, tmp_path / "a.csv", resume=True, report=lambda text: None)
