@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -66,6 +66,15 @@ def parse(record: type[R], content: Mapping[str, Any], path: Path) -> R:
 
 def _kind(content: object) -> str:
     return "nothing" if content is None else f"a {type(content).__name__}"
+
+
+def check_output(path: Path, suffixes: Sequence[str], what: str) -> None:
+    """Raise, before any work is done, InputError for a suffix that is not allowed, OutputError as `check_writable`."""
+    if path.suffix.lower() not in suffixes:
+        raise InputError(
+            f"{path}: cannot write {what} as {path.suffix or 'a file without suffix'!r}; use {', '.join(suffixes)}"
+        )
+    check_writable(path)
 
 
 def check_writable(path: Path) -> None:

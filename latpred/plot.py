@@ -6,8 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latpred.errors import InputError
-from latpred.files import whole_file
+from latpred.files import check_output, whole_file
 
 if TYPE_CHECKING:
     import pandas
@@ -48,6 +47,11 @@ def supported_suffixes() -> tuple[str, ...]:
     from matplotlib.backend_bases import FigureCanvasBase
 
     return tuple(sorted(f".{kind}" for kind in FigureCanvasBase.get_supported_filetypes()))
+
+
+def check_file(path: Path) -> None:
+    """Raise InputError or OutputError, before any work is done, where a picture cannot be written."""
+    check_output(path, supported_suffixes(), "a plot")
 
 
 def draw(frame: pandas.DataFrame, x: str | None = None) -> Figure:
@@ -207,8 +211,7 @@ def _granularity_label(frame: pandas.DataFrame) -> str:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a picture in the format of its suffix, whole or not at all. Raises InputError for an unknown suffix."""
-    if path.suffix.lower() not in supported_suffixes():
-        raise InputError(f"{path}: cannot write a plot as {path.suffix!r}; use {', '.join(supported_suffixes())}")
+    check_file(path)
     # No date inside, so that the same sweep gives the same file.
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix.lower())
     with whole_file(path) as temporary, style():

@@ -9,7 +9,7 @@ import click
 
 from latpred.cli import options, output
 from latpred.cli.progress import progress_bar
-from latpred.files import check_writable
+from latpred.files import check_output
 from latpred.profile import Calibration, load_profile, profile_path
 
 
@@ -36,8 +36,7 @@ def calibrate(file: Path, device: str, output_file: Path | None, source: str, fo
     from latpred.measurements import check_device, file_hash, read_rows
 
     if output_file:
-        options.check_suffix(output_file, (".yaml", ".yml"), "a device file")
-        check_writable(output_file)
+        check_output(output_file, (".yaml", ".yml"), "a device file")
     profile = load_profile(device)
     rows = read_rows(file)
     measurements = [measurement for _, measurement in rows]

@@ -10,7 +10,6 @@ from latpred.catalogue import AnyNetwork, load_network, load_preset
 from latpred.cli import options, output
 from latpred.compare import candidates, curves
 from latpred.compare import compare as compare_paradigms
-from latpred.files import check_writable
 from latpred.paradigms import Paradigm
 
 #: Rates at which the plot's lines are drawn.
@@ -51,10 +50,9 @@ def compare(
     latpred compare --network resnet101 --device tx2 --target-macs 0.5 --plot compare.png --format csv
     """
     if plot:
-        from latpred.plot import supported_suffixes
+        from latpred.plot import check_file
 
-        options.check_suffix(plot, supported_suffixes(), "a plot")
-        check_writable(plot)
+        check_file(plot)
     rows, panels = [], {}
     for name in networks:
         network = load_network(name, image_size)

@@ -9,7 +9,6 @@ import click
 
 from latpred.cli import options, output, skipping
 from latpred.explain import explain as explain_latency
-from latpred.files import check_writable
 
 
 @click.command(short_help="Show where the time goes, and what would help.")
@@ -44,10 +43,9 @@ def explain(
     latpred explain --device tx2 --network resnet50 --S 4-4-2-1 --r 0.5 --plot explain.png
     """
     if plot:
-        from latpred.plot import supported_suffixes
+        from latpred.plot import check_file
 
-        options.check_suffix(plot, supported_suffixes(), "a plot")
-        check_writable(plot)
+        check_file(plot)
     targets, preset_paradigm = options.load_targets_or_preset(preset, blocks, networks, image_size, include)
     paradigm = skipping.build(**skipped, preset=preset_paradigm)
     found = [

@@ -9,7 +9,7 @@ import click
 
 from latpred.catalogue import load_network
 from latpred.cli import options
-from latpred.files import check_writable
+from latpred.files import check_output
 from latpred.lut import latency_table
 from latpred.profile import load_profile
 
@@ -41,8 +41,7 @@ def lut(
     \b
     latpred lut --network resnet50 --device tx2 --S 1,2,4,7,8,14 --output lut.npz
     """
-    options.check_suffix(output_file, (".npz",), "a table")
-    check_writable(output_file)
+    check_output(output_file, (".npz",), "a table")
     edges, groups = ([_single(size) for size in sizes or ()] for sizes in (S, G))
     table = latency_table(
         load_network(network, image_size), load_profile(device), S=edges, G=groups, batch=batch, model=model

@@ -9,10 +9,9 @@ from typing import Any
 
 import click
 
-from latpred.cli import options
 from latpred.cli.progress import progress_bar
 from latpred.errors import InputError
-from latpred.files import check_writable
+from latpred.files import check_output, whole_file
 from latpred.suites import Point, load_workload, suite
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -58,8 +57,7 @@ def measure(
     """
     if sum(map(bool, (suite_name, workload, profile_only))) != 1:
         raise click.UsageError("say what to measure: one of --suite, --workload and --profile-only")
-    options.check_suffix(output_file, (".yaml", ".yml") if profile_only else (".csv",), "this")
-    check_writable(output_file)
+    check_output(output_file, (".yaml", ".yml") if profile_only else (".csv",), "this")
     if output_file.exists() and not resume and not profile_only:
         raise click.UsageError(f"{output_file} exists; go on with it with --resume, or give another name")
     points = load_workload(workload) if workload else suite(suite_name) if suite_name else []
@@ -94,7 +92,6 @@ def _measure(points: list[Point], path: Path, resume: bool, time_budget: float |
 
 
 def _write_profile(path: Path) -> None:
-    from latpred.files import whole_file
     from latpred.gpu.microbenchmarks import profile_text
 
     text = profile_text(path.stem)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -12,7 +11,6 @@ import click
 from latpred.blocks import Bottleneck
 from latpred.catalogue import AnyNetwork, load_block, load_network, load_preset
 from latpred.cost import MODELS
-from latpred.errors import InputError
 from latpred.networks import Network
 from latpred.paradigms import Paradigm
 from latpred.profile import PRECISIONS, HardwareProfile, load_profile
@@ -208,11 +206,3 @@ def names(context: click.Context, parameter: click.Parameter, text: str | None) 
 def one(values: Sequence[Any] | None) -> Any:
     """A single value, or None; several become a tuple."""
     return None if not values else values[0] if len(values) == 1 else tuple(values)
-
-
-def check_suffix(path: Path, allowed: Sequence[str], what: str) -> None:
-    """Raise InputError for a file suffix that cannot be written."""
-    if path.suffix.lower() not in allowed:
-        raise InputError(
-            f"{path}: cannot write {what} as {path.suffix or 'a file without suffix'!r}; use {', '.join(allowed)}"
-        )

@@ -10,7 +10,7 @@ import click
 
 from latpred.cli import options, output, skipping
 from latpred.cli.progress import progress_bar
-from latpred.files import check_writable, whole_file
+from latpred.files import check_output, whole_file
 from latpred.networks import Network
 from latpred.paradigms import Paradigm, Spatial
 from latpred.sweep import sweep as sweep_latency
@@ -133,13 +133,11 @@ def _masked(path: Path, targets: list[Any], *, S: Any, r: Any, **others: Any) ->
 def _check_files(plot: Path | None, output_file: Path | None) -> None:
     """Every mistake in a file name is found before any work is done."""
     if output_file:
-        options.check_suffix(output_file, DATA_SUFFIXES, "rows")
-        check_writable(output_file)
+        check_output(output_file, DATA_SUFFIXES, "rows")
     if plot:
-        from latpred.plot import supported_suffixes
+        from latpred.plot import check_file
 
-        options.check_suffix(plot, supported_suffixes(), "a plot")
-        check_writable(plot)
+        check_file(plot)
 
 
 def _whole(size: float) -> int:

@@ -9,7 +9,6 @@ import click
 
 from latpred.cli import options, output
 from latpred.cli.progress import progress_bar
-from latpred.files import check_writable
 from latpred.profile import PRECISIONS, load_profile
 from latpred.validate import ALL_MODELS
 from latpred.validate import validate as validate_models
@@ -52,10 +51,9 @@ def validate(
 
     for path in (plot, plot_rates):
         if path:
-            from latpred.plot import supported_suffixes
+            from latpred.plot import check_file
 
-            options.check_suffix(path, supported_suffixes(), "a plot")
-            check_writable(path)
+            check_file(path)
     profile = load_profile(device)
     measurements = read_measurements(file)
     check_device(measurements, profile, file)
