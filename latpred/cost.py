@@ -17,7 +17,7 @@ import numpy as np
 from latpred.density import ROUNDING_GUARD
 from latpred.errors import InputError
 from latpred.operators import Operator
-from latpred.profile import PRECISIONS, HardwareProfile
+from latpred.profile import PRECISIONS, Calibration, HardwareProfile, element_bytes
 from latpred.tiling import Numbers
 
 #: Cost models by name; each is the module of that name.
@@ -64,8 +64,24 @@ class CostModel:
     name: str
     function: Callable[..., Cost]
     machine: Any
+    precision: str
     #: Whether blocks are lowered to the kernels of `latpred.gpu`, in which samples that skip are not computed.
     kernels: bool
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The fitted numbers that the model takes; None for a model without any."""
+        return getattr(self.machine, "calibration", None)
+
+    @property
+    def library(self) -> str | None:
+        """The library of kernels that the model predicts; None for a model that knows none."""
+        return self.calibration.library if self.calibration else None
+
+    def bytes(self, operator: Operator, batch: int) -> Numbers:
+        """Least off-chip traffic of one operator for the whole batch [bytes], every element in the precision."""
+        traffic: Numbers = operator.elements(batch) * float(element_bytes(self.precision))
+        return traffic
 
     def __call__(self, operator: Operator, batch: int) -> Cost:
         """One operator on its own, for the whole batch."""
@@ -119,7 +135,7 @@ def cost_model(
         machine = module.Machine.of(profile, precision)
     else:
         machine = module.Machine.of(profile, precision, library)
-    return CostModel(name, module.cost, machine, kernels=getattr(module, "KERNELS", False))
+    return CostModel(name, module.cost, machine, precision, kernels=getattr(module, "KERNELS", False))
 
 
 def fill_model(name: str, profile: HardwareProfile) -> Callable[[Operator, int], Fill | None]:

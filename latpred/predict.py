@@ -63,7 +63,6 @@ def predict(
     batch = checked_batch(batch, profile)
     workload = lower(target, paradigm, kernels=cost.kernels)
     rows = _rows(workload, cost, batch)
-    calibration = getattr(cost.machine, "calibration", None)
     return Report(
         target=target_name(target),
         device=profile.name,
@@ -71,11 +70,11 @@ def predict(
         paradigm=paradigm,
         batch=batch,
         precision=precision,
-        library=calibration.library if calibration else None,
+        library=cost.library,
         operators=rows,
         static_operators=_rows(lower(target, STATIC, kernels=cost.kernels), cost, batch),
-        notes=(*workload.notes, *_caveats(profile, model, calibration, batch)),
-        band=_band(calibration, target, paradigm, rows),
+        notes=(*workload.notes, *_caveats(profile, model, cost.calibration, batch)),
+        band=_band(cost.calibration, target, paradigm, rows),
         find_break_even=partial(break_even_of, target, cost, paradigm, batch),
     )
 
@@ -166,7 +165,7 @@ def _rows(workload: Workload, cost: CostModel, batch: int) -> tuple[OperatorRow,
         figures = known.get((step.operator, share))
         if figures is None:
             answer = cost.step(step.operator, batch, share, chained=len(workload.steps) > 1)
-            work = (share * step.operator.macs(batch), share * step.operator.bytes(batch))
+            work = (share * step.operator.macs(batch), share * cost.bytes(step.operator, batch))
             figures = known[step.operator, share] = tuple(map(float, (*answer[:4], *work)))
         rows.append(OperatorRow(step.name, step.stage, step.block, share, *figures))
     return tuple(rows)

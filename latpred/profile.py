@@ -18,6 +18,15 @@ Precision = Literal["fp32", "tf32", "fp16"]
 PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "fp16")
 
 
+def element_bytes(precision: str) -> int:
+    """Bytes of an element of a map or of weights; TF32 is stored as FP32.
+
+    >>> [element_bytes(precision) for precision in PRECISIONS]
+    [4, 4, 2]
+    """
+    return 2 if precision == "fp16" else ELEMENT_BYTES
+
+
 class DataSheet(Record):
     """What the vendor states, where it was looked up; never used by the published model."""
 

@@ -175,7 +175,6 @@ def recommend_granularity(
         raise InputError(f"tolerance must be at least 0, got {tolerance!r}")
     cost = cost_model(model, profile, precision=precision, library=library)
     batch = checked_batch(batch, profile)
-    calibration = getattr(cost.machine, "calibration", None)
     choices: list[list[int]] = []
     candidates: list[Candidate] = []
     for number, options in enumerate(_options(network, paradigm, r), start=1):
@@ -208,7 +207,7 @@ def recommend_granularity(
         choice=by_shift[len(by_shift) // 2],
         candidates=tuple(candidates),
         neighbours=() if masks else ((-NEIGHBOUR, by_shift[0]), (NEIGHBOUR, by_shift[-1])),
-        regret_p95=calibration.granularity_regret_p95 if calibration and paradigm == "spatial" else None,
+        regret_p95=cost.calibration.granularity_regret_p95 if cost.calibration and paradigm == "spatial" else None,
     )
 
 

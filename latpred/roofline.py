@@ -8,7 +8,7 @@ import numpy as np
 
 from latpred.cost import Cost
 from latpred.operators import Operator
-from latpred.profile import HardwareProfile
+from latpred.profile import HardwareProfile, element_bytes
 
 
 class Machine(NamedTuple):
@@ -21,7 +21,7 @@ class Machine(NamedTuple):
     @classmethod
     def of(cls, profile: HardwareProfile, precision: str = "fp32") -> Machine:
         """The measured peaks where the profile has them, else P·F·f and B."""
-        return cls(profile.peak_macs(precision), profile.copy_bandwidth, 2 if precision == "fp16" else 4)
+        return cls(profile.peak_macs(precision), profile.copy_bandwidth, element_bytes(precision))
 
 
 def cost(operator: Operator, machine: Machine, batch: int) -> Cost:

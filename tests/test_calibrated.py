@@ -91,6 +91,15 @@ def test_a_curve_is_its_points(block, kind, batch, r):
         assert calibrated(block, kind.at_rates(rate), batch=batch).latency_s == pytest.approx(latency, rel=1e-9)
 
 
+@pytest.mark.parametrize("model", ["calibrated", "roofline"])
+@pytest.mark.parametrize(("precision", "element_bytes"), [("fp32", 4), ("tf32", 4), ("fp16", 2)])
+def test_bytes_are_those_of_the_precision(model, precision, element_bytes):
+    """An addition reads two maps and writes one."""
+    added = latpred.Add(channels=8, height=4, width=4)
+    report = predict(added, H200, batch=16, model=model, precision=precision)
+    assert report.operators[0].bytes == 3 * 8 * 4 * 4 * 16 * element_bytes
+
+
 def test_layer_skipping_gathers_samples():
     """Half of eight samples take what four take; a quarter of two samples is one of them half of the time."""
     block = latpred.load_block("resnet50-stage3")
