@@ -30,7 +30,10 @@ class Ablation:
 
     target: str
     device: str
+    model: str
     batch: int
+    precision: str
+    library: str | None
     fused: tuple[str, ...]
     latency_s: float
     memory_s: float
@@ -52,6 +55,8 @@ def ablate_fusion(
     *,
     batch: int | None = None,
     model: str = "published",
+    precision: str = "fp32",
+    library: str | None = None,
 ) -> list[Ablation]:
     """The eight combinations of masker, gather and scatter fused or not, from none to all.
 
@@ -65,7 +70,8 @@ def ablate_fusion(
     for fused in combined:
         unfuse = tuple(name for name in FUSIONS if name not in fused)
         paradigm = Spatial(S=S, r=r, unfuse=unfuse)
-        reports.append(predict(target, profile, paradigm, batch=batch, model=model))
+        found = predict(target, profile, paradigm, batch=batch, model=model, precision=precision, library=library)
+        reports.append(found)
     return [_row(fused, report, reports[0].latency_s) for fused, report in zip(combined, reports, strict=True)]
 
 
@@ -73,7 +79,10 @@ def _row(fused: tuple[str, ...], report: Report, unfused_s: float) -> Ablation:
     return Ablation(
         target=report.target,
         device=report.device,
+        model=report.model,
         batch=report.batch,
+        precision=report.precision,
+        library=report.library,
         fused=fused,
         latency_s=report.latency_s,
         memory_s=sum(row.memory_s for row in report.operators),

@@ -13,7 +13,7 @@ from latpred.cost import CostModel, cost_model
 from latpred.errors import InputError
 from latpred.networks import Network
 from latpred.paradigms import Channel, Head, Layer, Paradigm, Spatial, Token
-from latpred.predict import Target, bracket_points, break_even_rate, checked_batch, curve, lowest_rate
+from latpred.predict import Target, bracket_points, break_even_of, checked_batch, curve, lowest_rate
 from latpred.profile import HardwareProfile
 from latpred.recommend import recommend_granularity
 
@@ -35,7 +35,10 @@ class Comparison:
     name: str
     paradigm: str
     device: str
+    model: str
     batch: int
+    precision: str
+    library: str | None
     target_macs: float
     r: float | None
     macs_ratio: float | None
@@ -49,10 +52,20 @@ class Comparison:
         return asdict(self)
 
 
-def candidates(network: AnyNetwork, profile: HardwareProfile, *, batch: int | None, model: str) -> dict[str, Paradigm]:
+def candidates(
+    network: AnyNetwork,
+    profile: HardwareProfile,
+    *,
+    batch: int | None,
+    model: str,
+    precision: str = "fp32",
+    library: str | None = None,
+) -> dict[str, Paradigm]:
     """What there is to compare for a network: its paradigms and the published methods on it, equal ones together."""
     if isinstance(network, Network):
-        best = recommend_granularity(network, profile, RECOMMENDED_AT, batch=batch, model=model)
+        best = recommend_granularity(
+            network, profile, RECOMMENDED_AT, batch=batch, model=model, precision=precision, library=library
+        )
         G = [CHANNELS_PER_GROUP] * len(network.stages)
         known: list[Paradigm] = [Spatial(S=best.S, r=1.0), Channel(G=G, r=1.0), Layer(r=1.0)]
     else:
@@ -72,6 +85,8 @@ def compare(
     *,
     batch: int | None = None,
     model: str = "published",
+    precision: str = "fp32",
+    library: str | None = None,
 ) -> list[Comparison]:
     """Every paradigm at the rate, common to its parts and blocks, where MACs over static MACs reach `target_macs`.
 
@@ -89,9 +104,10 @@ def compare(
     """
     if not 0 < target_macs <= 1:
         raise InputError(f"target-macs must be greater than 0 and at most 1, got {target_macs:g}")
-    cost, batch = cost_model(model, profile), checked_batch(batch, profile)
+    cost = cost_model(model, profile, precision=precision, library=library)
+    batch = checked_batch(batch, profile)
     if paradigms is None:
-        paradigms = candidates(network, profile, batch=batch, model=model)
+        paradigms = candidates(network, profile, batch=batch, model=model, precision=precision, library=library)
     rows = []
     for name, paradigm in paradigms.items():
         r = rate_for_macs(network, paradigm, target_macs, cost, batch)
@@ -103,14 +119,17 @@ def compare(
                 name=name,
                 paradigm=paradigm.text(rates=False),
                 device=profile.name,
+                model=model,
                 batch=batch,
+                precision=precision,
+                library=cost.library,
                 target_macs=target_macs,
                 r=r,
                 macs_ratio=None if r is None else float(found.macs[0]) / found.static_macs,
                 latency_s=latency,
                 static_latency_s=found.static_latency_s,
                 ratio=None if latency is None else latency / found.static_latency_s,
-                break_even_rate=break_even_rate(network, profile, paradigm, batch=batch, model=model),
+                break_even_rate=break_even_of(network, cost, paradigm, batch),
             )
         )
     return rows
@@ -144,9 +163,12 @@ def curves(
     *,
     batch: int | None = None,
     model: str = "published",
+    precision: str = "fp32",
+    library: str | None = None,
 ) -> dict[str, tuple[list[float], list[float]]]:
     """MACs over static MACs, and latency per image [s], of each paradigm over rates and of the static network."""
-    cost, batch = cost_model(model, profile), checked_batch(batch, profile)
+    cost = cost_model(model, profile, precision=precision, library=library)
+    batch = checked_batch(batch, profile)
     lines = {}
     for name, paradigm in paradigms.items():
         lowest = lowest_rate(network, paradigm)

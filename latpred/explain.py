@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from latpred.blocks import Step
-from latpred.cost import Fill, cost_model, fill_model
+from latpred.cost import CostModel, Fill, cost_model, fill_model
+from latpred.operators import Operator
 from latpred.paradigms import Paradigm
 from latpred.predict import STATIC, Target, checked_batch, lower, predict
 from latpred.profile import HardwareProfile
@@ -45,7 +47,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A prediction's operators, the ridge of its device's roofline, and remedies, the best first."""
+    """A prediction's operators, the ridge of its device's roofline in its precision, and remedies, the best first."""
 
     report: Report
     overlap: str
@@ -62,6 +64,8 @@ class Explanation:
             "model": report.model,
             "paradigm": report.paradigm.to_dict(),
             "batch": report.batch,
+            "precision": report.precision,
+            "library": report.library,
             **report.totals(),
             "ridge_macs_per_byte": self.ridge_macs_per_byte,
             "operators": [share.to_dict() for share in self.shares],
@@ -76,6 +80,8 @@ def explain(
     *,
     batch: int | None = None,
     model: str = "published",
+    precision: str = "fp32",
+    library: str | None = None,
 ) -> Explanation:
     """Where the time of a prediction goes, and what a larger S, fusing, a larger batch or another paradigm would gain.
 
@@ -86,20 +92,30 @@ def explain(
     InputError
         As `latpred.predict`.
     """
+    cost = cost_model(model, profile, precision=precision, library=library)
+    roofline = cost_model("roofline", profile, precision=precision)
     batch = checked_batch(batch, profile)
-    report = predict(target, profile, paradigm, batch=batch, model=model)
+    report = predict(target, profile, paradigm, batch=batch, model=model, precision=precision, library=library)
     groups: dict[tuple[int | None, str], list[Step]] = {}
-    workload = lower(target, paradigm, kernels=cost_model(model, profile).kernels)
+    workload = lower(target, paradigm, kernels=cost.kernels)
     for step in workload.steps:
         groups.setdefault((step.stage, step.name), []).append(step)
     chained = len(workload.steps) > 1
-    shares = tuple(_share(steps, profile, batch, model, chained=chained) for steps in groups.values())
-    ridge = profile.fp32_peak_macs / profile.dram_bandwidth
+    fill = fill_model(model, profile)
+    shares = tuple(_share(steps, cost, roofline, fill, batch, chained=chained) for steps in groups.values())
+    ridge = profile.peak_macs(precision) / profile.copy_bandwidth
     return Explanation(report, profile.overlap, ridge, shares, remedies(target, profile, report))
 
 
-def _share(steps: list[Step], profile: HardwareProfile, batch: int, model: str, *, chained: bool) -> Share:
-    cost, roofline = cost_model(model, profile), cost_model("roofline", profile)
+def _share(
+    steps: list[Step],
+    cost: CostModel,
+    roofline: CostModel,
+    fill: Callable[[Operator, int], Fill | None],
+    batch: int,
+    *,
+    chained: bool,
+) -> Share:
     executed = [(float(step.executions), step.operator) for step in steps]
     answers = [(share, operator, cost.step(operator, batch, share, chained=chained)) for share, operator in executed]
 
@@ -109,9 +125,9 @@ def _share(steps: list[Step], profile: HardwareProfile, batch: int, model: str, 
     # The tile and how full it is are those of the kernel that takes longest.
     _, longest, _ = max(answers, key=lambda entry: float(entry[2].latency_s))
     answer = cost(longest, batch)
-    full = None if answer.tile is None else fill_model(model, profile)(longest, batch)
+    full = None if answer.tile is None else fill(longest, batch)
     macs = sum(share * float(operator.macs(batch)) for share, operator, _ in answers)
-    moved = sum(share * float(operator.bytes(batch)) for share, operator, _ in answers)
+    moved = sum(share * float(cost.bytes(operator, batch)) for share, operator, _ in answers)
     bound = sum(share * float(roofline(operator, batch).latency_s) for share, operator, _ in answers)
     latency = total("latency_s")
     return Share(

@@ -54,26 +54,36 @@ def _bar(share: Share, longest: float) -> Text:
 
 
 def visible(share: Share) -> dict[str, float]:
-    """The parts that add up to the latency [s]: all, or only the longer of compute and memory where they overlap."""
+    """The parts that add up to the latency [s]: of compute and memory, what the shorter adds where they overlap."""
     parts = {field: float(getattr(share, field)) for field, *_ in PARTS}
-    memory = share.off_chip_s + share.l2_s
-    if sum(parts.values()) > share.latency_s * (1 + 1e-9):
-        hidden = ("compute_s",) if memory > share.compute_s else ("off_chip_s", "l2_s")
-        parts |= dict.fromkeys(hidden, 0.0)
+    hidden = sum(parts.values()) - share.latency_s
+    if hidden > share.latency_s * 1e-9:
+        memory = share.off_chip_s + share.l2_s
+        shorter = ("compute_s",) if memory > share.compute_s else ("off_chip_s", "l2_s")
+        left = 1 - hidden / min(memory, share.compute_s)
+        parts |= {field: parts[field] * left for field in shorter}
     return parts
 
 
 def fill_table(explanation: Explanation) -> Table:
-    """The tile of each operator, how full it keeps the engines, and where it is under the roofline."""
-    columns = ("operator", "tile", "tiles full", "waves full", "lanes full", "MACs/byte", "of roofline")
-    table = new_table("", columns)
+    """The tile of each operator, how full it keeps the engines, and where it is under the roofline.
+
+    A model without tiles has the last alone.
+    """
+    tiled = _tiled(explanation)
+    columns = ("tile", "tiles full", "waves full", "lanes full") if tiled else ()
+    table = new_table("", ("operator", *columns, "MACs/byte", "of roofline"))
     table.title = None
     for share in explanation.shares:
         shape = "" if share.tile is None else "×".join(map(str, share.tile))
         fills = ["", "", ""] if share.fill is None else [f"{part:.0%}" for part in share.fill]
         intensity = f"{share.macs_per_byte:.1f}" if share.macs_per_byte else ""
-        table.add_row(label(share), shape, *fills, intensity, f"{share.of_roofline:.0%}")
+        table.add_row(label(share), *([shape, *fills] if tiled else []), intensity, f"{share.of_roofline:.0%}")
     return table
+
+
+def _tiled(explanation: Explanation) -> bool:
+    return any(share.tile for share in explanation.shares)
 
 
 def remedy_table(explanation: Explanation) -> Table:
@@ -87,9 +97,12 @@ def remedy_table(explanation: Explanation) -> Table:
 
 def explanation_text(explanation: Explanation) -> str:
     """What the columns mean, with the device's ridge."""
-    lines = [
+    of_tiles = [
         "tile: channels × height × width, before them the patches that are processed together",
         "full: shares of the tiles inside the map, of the waves' engines at work, of the lanes in use",
+    ]
+    lines = [
+        *(of_tiles if _tiled(explanation) else []),
         f"roofline: off-chip bandwidth below {explanation.ridge_macs_per_byte:.1f} MACs/byte, arithmetic above",
         "",
     ]

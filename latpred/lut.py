@@ -1,9 +1,10 @@
 """Latencies of a network's blocks as a table, for millions of look-ups per second: in a search, or in training.
 
 A table has an entry per block, paradigm and granularity, and in each the latency over the rate. Spatial entries hold
-every number of active patches, of which there are finitely many, so that a look-up is exact, staircase included. Other
-entries hold `GRID` intervals of rates, finest near 0 where a channel-dynamic kernel's latency bends most, and are
-interpolated linearly; the largest error found inside the intervals is `LatencyTable.error`.
+every number of active patches, of which there are finitely many, so that a look-up is exact, staircase included; so do
+channel entries of the calibrated model, whose kernels switch whole groups. Other entries hold `GRID` intervals of rates
+or more, finest near 0 where a channel-dynamic kernel's latency bends most, and are interpolated linearly; the largest
+error found inside the intervals is `LatencyTable.error`.
 """
 
 from __future__ import annotations
@@ -33,10 +34,14 @@ from latpred.transformers import VisionTransformer
 
 #: Intervals of an entry that is no staircase; interpolation then errs by less than 0.1 % on every shipped device.
 GRID = 256
-#: Most steps of a staircase.
+#: Intervals for each sample of a batch, where whole samples are gathered and the latency bends at every one.
+GRID_PER_SAMPLE = 64
+#: Most steps of a staircase, and intervals of another entry.
 MOST_STEPS = 100_000
 #: Places inside each interval at which the error is measured.
 _PROBES = 4
+#: What a file without these keys is: one from before tables had them.
+_BEFORE = {"precision": np.array("fp32"), "library": np.array("")}
 
 
 class Entry(NamedTuple):
@@ -59,6 +64,8 @@ class LatencyTable:
     | `device` | text | its name |
     | `model` | text | the cost model |
     | `batch` | int | samples computed together |
+    | `precision` | text | fp32, tf32 or fp16 |
+    | `library` | text | the library of kernels; none, and in a file empty, where the model knows none |
     | `blocks` | text | (blocks,): the name of every block of the network, in order |
     | `block` | text | (E,): the block that the entry is of |
     | `paradigm` | text | (E,): static, spatial, channel or layer |
@@ -74,6 +81,8 @@ class LatencyTable:
     device: str
     model: str
     batch: int
+    precision: str
+    library: str | None
     blocks: tuple[str, ...]
     block: NDArray[np.str_]
     paradigm: NDArray[np.str_]
@@ -151,21 +160,24 @@ class LatencyTable:
     def save(self, path: Path | str) -> None:
         """Write the table to a `.npz` file, whole or not at all."""
         with whole_file(Path(path)) as temporary, temporary.open("wb") as file:
-            arrays: dict[str, Any] = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
-            np.savez_compressed(file, **arrays)
+            arrays: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+            np.savez_compressed(file, **arrays | {"library": self.library or ""})
 
     @classmethod
     def load(cls, path: Path | str) -> LatencyTable:
-        """A table from its file. Raises DataError where there is none."""
+        """A table from its file, of FP32 where that has no precision. Raises DataError where there is no table."""
         try:
             with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                content: dict[str, Any] = {field.name: arrays[field.name] for field in fields(cls)}
+                content: dict[str, Any] = _BEFORE | dict(arrays)
+                content = {field.name: content[field.name] for field in fields(cls)}
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
         except (ValueError, KeyError, AttributeError, TypeError, EOFError, zipfile.BadZipFile):
             raise DataError(f"{path}: is no latency table; make one with latpred lut") from None
-        single = {name: content[name].item() for name in ("network", "device", "model", "batch", "error")}
-        return cls(**content | single | {"blocks": tuple(map(str, content["blocks"]))})
+        names = ("network", "device", "model", "batch", "precision", "library", "error")
+        single = {name: content[name].item() for name in names}
+        blocks = tuple(map(str, content["blocks"]))
+        return cls(**content | single | {"library": single["library"] or None, "blocks": blocks})
 
 
 def latency_table(
@@ -176,6 +188,8 @@ def latency_table(
     G: Sequence[int] = (),
     batch: int | None = None,
     model: str = "published",
+    precision: str = "fp32",
+    library: str | None = None,
 ) -> LatencyTable:
     """The table of blocks: static, layer, spatial at each S that fits a block, channel at each G.
 
@@ -197,7 +211,8 @@ def latency_table(
         for size in sizes:
             if not 1 <= size <= most:
                 raise InputError(f"{symbol}={size} fits no block of {name}; choose from 1 to {most}")
-    cost, batch = cost_model(model, profile), checked_batch(batch, profile)
+    cost = cost_model(model, profile, precision=precision, library=library)
+    batch = checked_batch(batch, profile)
     curves = [
         (Entry(block.name, setting.name, setting.granularity or 0), *_values(block, setting, cost, batch))
         for block in blocks.values()
@@ -211,6 +226,8 @@ def latency_table(
         device=profile.name,
         model=model,
         batch=batch,
+        precision=precision,
+        library=cost.library,
         blocks=tuple(block.name for block in placed),
         block=np.array(names),
         paradigm=np.array(paradigms),
@@ -255,21 +272,24 @@ def _values(
     """Latencies at the entry's rates, whether they are a staircase, and the largest relative error between them."""
     if isinstance(setting, Static):
         return np.repeat(curve(block, cost, setting, None, batch).static_latency_s, 2), False, 0.0
-    if isinstance(setting, Spatial):
+    if switched := _switched(block, setting, cost.kernels):
         # A strided block counts the patches of its input map too; between two steps of either nothing changes.
-        steps = min(lcm(*_patch_counts(block, setting)), MOST_STEPS)
+        steps = min(lcm(*switched), MOST_STEPS)
         exact = curve(block, cost, setting, np.arange(2 * steps + 1) / (2 * steps), batch).latency_s
         rising = np.maximum.accumulate(exact[::2])
         error = max(np.max(rising / exact[::2] - 1), np.max(np.abs(rising[1:] / exact[1::2] - 1)))
         return rising, True, float(error)
-    rates = (np.arange(GRID * _PROBES + 1) / (GRID * _PROBES)) ** 2
+    intervals = min(max(GRID, GRID_PER_SAMPLE * batch), MOST_STEPS) if cost.kernels else GRID
+    rates = (np.arange(intervals * _PROBES + 1) / (intervals * _PROBES)) ** 2
     exact = curve(block, cost, setting, rates, batch).latency_s
     rising = np.maximum.accumulate(exact[::_PROBES])
     return rising, False, float(np.max(np.abs(np.interp(rates, rates[::_PROBES], rising) / exact - 1)))
 
 
-def _patch_counts(block: Bottleneck, setting: Spatial) -> set[int]:
-    """Numbers of patches in the maps of a spatial block's operators."""
+def _switched(block: Bottleneck, setting: Paradigm, kernels: bool) -> set[int]:
+    """How many patches of each map, or channel groups of kernels, are on or off; none where the latency bends only."""
+    if isinstance(setting, Channel) and kernels:
+        return {block.inner // setting.granularity}
     operators = [step.operator for step in block.lower(setting).steps]
     operators = [
         operator.separate[1] if isinstance(operator, MaskerConvolution) else operator for operator in operators

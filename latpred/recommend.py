@@ -56,6 +56,8 @@ class Recommendation:
     device: str
     model: str
     batch: int
+    precision: str
+    library: str | None
     paradigm: str
     tolerance: float
     rates: tuple[float, ...]
@@ -110,6 +112,8 @@ class Recommendation:
             "device": self.device,
             "model": self.model,
             "batch": self.batch,
+            "precision": self.precision,
+            "library": self.library,
             "paradigm": self.paradigm,
             self.symbol: list(self.choice),
             "text": self.text,
@@ -201,6 +205,8 @@ def recommend_granularity(
         device=profile.name,
         model=model,
         batch=batch,
+        precision=precision,
+        library=cost.library,
         paradigm=paradigm,
         tolerance=tolerance,
         rates=tuple(candidate.rate for candidate in candidates if candidate.chosen),

@@ -43,7 +43,7 @@ def remedies(target: Target, profile: HardwareProfile, report: Report) -> tuple[
     """
 
     def remedy(change: str, paradigm: Paradigm, batch: int) -> Remedy:
-        found = predict(target, profile, paradigm, batch=batch, model=report.model).latency_per_image_s
+        found = predict(target, profile, paradigm, batch=batch, **report.model_settings).latency_per_image_s
         return Remedy(change, str(paradigm), batch, found, 1 - found / report.latency_per_image_s)
 
     best: dict[str, Remedy] = {}
@@ -91,7 +91,7 @@ def _larger(target: Target, profile: HardwareProfile, report: Report) -> list[in
     if isinstance(rate, tuple) and len(rate) != len(now):
         return []
     fastest, above_zero = list(now), np.maximum(rate, MIN_RATE).tolist()
-    found = recommend_granularity(target, profile, above_zero, batch=report.batch, model=report.model)
+    found = recommend_granularity(target, profile, above_zero, batch=report.batch, **report.model_settings)
     for number, edge in enumerate(now):
         stage = [row for row in found.candidates if row.stage == number + 1 and (row.granularity or 0) >= edge]
         if stage:
@@ -113,6 +113,6 @@ def _candidates(target: Target, profile: HardwareProfile, report: Report) -> lis
         spatial = [Spatial(S=S, r=1.0) for S in _edges(target)]
         return [*spatial, Channel(G=CHANNELS_PER_GROUP, r=1.0), Layer(r=1.0)]
     if isinstance(target, Network):
-        S = recommend_granularity(target, profile, 0.6, batch=report.batch, model=report.model).S
+        S = recommend_granularity(target, profile, 0.6, batch=report.batch, **report.model_settings).S
         return [Spatial(S=S, r=1.0), Channel(G=CHANNELS_PER_GROUP, r=1.0), Layer(r=1.0)]
     return []

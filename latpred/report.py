@@ -44,6 +44,15 @@ def largest_part(rows: Sequence[OperatorRow]) -> str:
     return max(parts, key=lambda part: parts[part])
 
 
+def kernels_in_words(precision: str, library: str | None) -> str:
+    """What a model was asked for.
+
+    >>> kernels_in_words("fp16", "triton"), kernels_in_words("fp32", None)
+    ('fp16 with triton', 'fp32')
+    """
+    return f"{precision} with {library}" if library else precision
+
+
 class Band(NamedTuple):
     """Where 80 % of the measured over the predicted times should lie, from errors of `of` on shapes left out."""
 
@@ -146,6 +155,11 @@ class Report(Totals):
     def latency_high_s(self) -> float | None:
         """Upper end of the 80 % band around ℓ_dyn [s]."""
         return self.latency_s * self.band.high if self.band else None
+
+    @property
+    def model_settings(self) -> dict[str, Any]:
+        """The keywords of `latpred.predict` that ask the same model again."""
+        return {"model": self.model, "precision": self.precision, "library": self.library}
 
     @cached_property
     def break_even_rate(self) -> float | None:

@@ -13,7 +13,7 @@ from latpred.ablation import Ablation
 from latpred.compare import Comparison
 from latpred.networks import Network
 from latpred.recommend import Candidate, Recommendation, spell
-from latpred.report import OperatorRow, Part, Report, Totals, largest_part
+from latpred.report import OperatorRow, Part, Report, Totals, kernels_in_words, largest_part
 from latpred.units import count, number, seconds, si, with_band
 
 if TYPE_CHECKING:
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
     from latpred.distribution import Distribution
 
-#: What is known about the error of a cost model.
-CAVEATS = {
-    "published": "published model: it reproduces the papers; its error on real hardware is not known",
-    "roofline": "roofline: a lower bound, not an estimate",
-    "calibrated": "calibrated model: fitted to measurements of this device",
-}
+
+def caveat(model: str, precision: str, library: str | None) -> str:
+    """What is known about the error of a cost model, and what kernels it was asked for."""
+    kernels = kernels_in_words(precision, library)
+    return {
+        "published": "published model: it reproduces the papers; its error on real hardware is not known",
+        "roofline": f"roofline, {kernels}: a lower bound, not an estimate",
+        "calibrated": f"calibrated model, {kernels}: fitted to measurements of this device",
+    }[model]
 
 
 def new_table(title: str, columns: Sequence[str], *, left: int = 1) -> Table:
@@ -126,8 +129,8 @@ def verdict(report: Report) -> str:
 def _caveat(report: Report) -> str:
     """What is known about the error of the prediction."""
     if report.band is None:
-        return CAVEATS[report.model]
-    kernels = f"{report.precision} with {report.library}"
+        return caveat(**report.model_settings)
+    kernels = kernels_in_words(report.precision, report.library)
     return (
         f"calibrated model, {kernels}: 80 % band in brackets; median error on shapes left out of the fit "
         f"{report.band.median_error:.1%} ({report.band.of})"
@@ -203,7 +206,7 @@ def recommendation_text(recommendation: Recommendation) -> str:
             f"Measured on shapes left out of the fit, such a choice costs at most {recommendation.regret_p95:.1%} more "
             "than the best S in 95 % of all cases."
         )
-    lines.append(CAVEATS[recommendation.model])
+    lines.append(caveat(recommendation.model, recommendation.precision, recommendation.library))
     return "\n".join(lines)
 
 

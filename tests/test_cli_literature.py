@@ -51,6 +51,16 @@ GOOD = [
     "recommend-granularity --device v100 --network resnet50 --masks masks.npz",
     "rates-from-masks masks.npz --S 3-5",
     "compare --network resnet50 --device v100 --target-macs 0.5 --preset lasnet-resnet50",
+    *(
+        f"{command} --device h200 --model {model} --precision fp16"
+        for command, model in (
+            ("predict --block r50-stage1 --S 4 --r 0.6", "calibrated"),
+            ("explain --block r50-stage1 --S 4 --r 0.6", "calibrated"),
+            ("compare --network resnet50 --preset lasnet-resnet50", "calibrated"),
+            ("recommend-granularity --network resnet50 --r 0.6", "calibrated"),
+            ("ablate-fusion --block r50-stage1 --S 4 --r 0.6", "roofline"),
+        )
+    ),
 ]
 
 
@@ -65,6 +75,16 @@ def test_prints_a_table_json_and_csv(run, folder, command):
     assert (code, err) == (0, "")
     assert rows
     assert {len(row) for row in rows} == {len(header)}
+
+
+@pytest.mark.parametrize("command", [command for command in GOOD if command.endswith("--precision fp16")])
+def test_the_precision_is_below_the_table_and_in_json(run, command):
+    known = "calibrated model, fp16 with triton: " if "calibrated" in command else "roofline, fp16: "
+    assert known in run(command)[1]
+    found = json_of(run, f"{command} --format json")
+    first = found if isinstance(found, dict) else found[0]
+    assert first["precision"] == "fp16"
+    assert first["library"] == ("triton" if "calibrated" in command else None)
 
 
 BAD = {

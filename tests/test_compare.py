@@ -6,7 +6,7 @@ import pytest
 import latpred
 from latpred.compare import candidates, compare, curves
 
-V100, TX2 = latpred.load_profile("v100"), latpred.load_profile("tx2")
+V100, TX2, H200 = (latpred.load_profile(name) for name in ("v100", "tx2", "h200"))
 RESNET, T2T = latpred.load_network("resnet50"), latpred.load_network("t2t-vit-19")
 
 
@@ -24,6 +24,19 @@ def test_macs_equal_the_target_within_one_step(network, profile):
         assert more.macs_ratio > 0.5
         # A head is a seventh of most of a block; patches and tokens are finer.
         assert row.macs_ratio > (0.35 if "head" in row.name else 0.47), row.name
+
+
+@pytest.mark.parametrize(("model", "library"), [("calibrated", "triton"), ("roofline", None)])
+def test_precisions(model, library):
+    paradigms = {"spatial": latpred.Spatial(S=2, r=1.0), "layer": latpred.Layer(r=1.0)}
+    kernels = {"batch": 32, "model": model, "precision": "fp16"}
+    for row in compare(RESNET, H200, 0.5, paradigms, **kernels):
+        report = latpred.predict(RESNET, H200, paradigms[row.name].at_rates(row.r), **kernels)
+        assert (row.model, row.precision, row.library) == (model, "fp16", library)
+        found = (row.latency_s, row.static_latency_s, row.break_even_rate)
+        assert found == pytest.approx((report.latency_s, report.static_latency_s, report.break_even_rate), rel=1e-9)
+    lines = curves(RESNET, H200, paradigms, [0.5], **kernels)
+    assert lines["static"][1] == [pytest.approx(report.static_latency_s / 32)]
 
 
 def test_candidates_of_a_network_are_its_paradigms_and_presets():

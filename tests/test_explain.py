@@ -10,7 +10,7 @@ import latpred
 from latpred.cost import cost_model, fill_model
 from latpred.explain_table import visible
 
-V100, TX2 = latpred.load_profile("v100"), latpred.load_profile("tx2")
+V100, TX2, H200 = (latpred.load_profile(name) for name in ("v100", "tx2", "h200"))
 BLOCK = latpred.load_block("resnet50-stage1")
 
 
@@ -138,6 +138,23 @@ def test_bars_end_at_the_latency(overlap):
         assert sum(visible(share).values()) == pytest.approx(share.latency_s)
 
 
+@pytest.mark.parametrize(("model", "precision"), [("calibrated", "fp16"), ("calibrated", "tf32"), ("roofline", "fp16")])
+@pytest.mark.parametrize("paradigm", [latpred.Spatial(S=4, r=0.6), latpred.Layer(r=0.3)], ids=["spatial", "layer"])
+def test_precisions(model, precision, paradigm):
+    """The total, the bytes and the gains are those of predictions in the same precision."""
+    kernels = {"batch": 8, "model": model, "precision": precision}
+    found, report = (ask(BLOCK, H200, paradigm, **kernels) for ask in (latpred.explain, latpred.predict))
+    assert sum(share.latency_s for share in found.shares) == pytest.approx(report.latency_s, rel=1e-12)
+    assert found.ridge_macs_per_byte == getattr(H200.peaks, f"{precision}_macs") / H200.peaks.copy_bandwidth
+    for share, row in zip(found.shares, report.operators, strict=True):
+        assert share.macs_per_byte == pytest.approx(row.macs / row.bytes)
+        assert 0 < share.of_roofline <= 1 + 1e-9
+        assert sum(visible(share).values()) == pytest.approx(share.latency_s)
+    larger = next(remedy for remedy in found.remedies if remedy.change == "larger batch")
+    expected = latpred.predict(BLOCK, H200, paradigm, **{**kernels, "batch": larger.batch})
+    assert larger.latency_per_image_s == pytest.approx(expected.latency_per_image_s)
+
+
 def test_network_stages_larger_edges_and_rates_per_block():
     network = latpred.load_network("resnet50")
     changes = [r.change for r in latpred.explain(network, V100, latpred.Spatial(S=1, r=0.6)).remedies]
@@ -157,6 +174,16 @@ def test_command_prints_bars_fills_and_remedies():
     bar = next(line.split()[-1] for line in lines if line.startswith("  masker+conv1    252 µs"))
     assert len(bar) == 48, "the longest bar fills the width"
     assert "  change             to                       per image     gain" in lines
+
+
+def test_command_in_another_precision():
+    asked = ["--device", "h200", "--block", "r50-stage1", "--S", "4", "--r", "0.6"]
+    asked += ["--model", "calibrated", "--precision", "fp16"]
+    lines = run(*asked).stdout.splitlines()
+    assert "calibrated model, fp16 with triton: fitted to measurements of this device" in lines
+    assert "  operator       MACs/byte   of roofline" in lines, "the calibrated model has no tiles"
+    found = json.loads(run(*asked, "--library", "triton", "--format", "json").stdout)
+    assert (found["model"], found["precision"], found["library"]) == ("calibrated", "fp16", "triton")
 
 
 def test_command_as_data_and_picture(tmp_path):

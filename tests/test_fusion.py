@@ -64,6 +64,18 @@ def test_eight_rows_from_none_to_all():
     assert rows[-1].latency_s == predict(block, V100, Spatial(S=4, r=0.6)).latency_s
 
 
+def test_rows_in_another_precision_are_predictions():
+    """The roofline; the calibrated model has no separate kernels to undo the fusions with."""
+    block, h200 = latpred.load_block("r50-stage1"), latpred.load_profile("h200")
+    rows = {p: ablate_fusion(block, h200, 4, 0.6, model="roofline", precision=p) for p in ("fp32", "fp16")}
+    for single, half in zip(*rows.values(), strict=True):
+        assert (half.model, half.precision, half.library) == ("roofline", "fp16", None)
+        assert half.bytes == single.bytes / 2
+        assert half.latency_s < single.latency_s
+    whole = predict(block, h200, Spatial(S=4, r=0.6), model="roofline", precision="fp16")
+    assert rows["fp16"][-1].latency_s == whole.latency_s
+
+
 BLOCKS = [
     *(latpred.load_block(f"{network}-stage{stage}-first") for network in ("r50", "regnety-800mf") for stage in (2, 4)),
     latpred.load_block("resnet50-stage1"),

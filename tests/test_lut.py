@@ -58,6 +58,21 @@ def test_spatial_look_ups_are_exact(table):
         assert found == pytest.approx(latpred.predict(block, profile, latpred.Spatial(S=7, r=r)).latency_s, rel=1e-12)
 
 
+@pytest.mark.parametrize(("precision", "batch"), [("fp16", 128), ("fp32", 1), ("tf32", 8)])
+def test_look_ups_of_calibrated_tables_are_predictions(precision, batch):
+    """Patches and groups of channels switch whole, and a layer's latency bends at every whole sample."""
+    h200, target = latpred.load_profile("h200"), latpred.load_network("resnet50")
+    kernels = {"batch": batch, "model": "calibrated", "precision": precision}
+    table = latpred.latency_table(target, h200, S=[1, 7], G=[2, 32], **kernels)
+    assert (table.precision, table.library) == (precision, "triton")
+    assert table.error < 2e-3
+    blocks, generator = {placed.block.name: placed.block for placed in target.blocks}, np.random.default_rng(5)
+    for number, entry in enumerate(table.entries):
+        for rate in generator.random(3):
+            report = latpred.predict(blocks[entry.block], h200, setting(entry).at_rates(float(rate)), **kernels)
+            assert table.lookup(number, rate) == pytest.approx(report.latency_s, rel=2 * table.error), entry
+
+
 @pytest.mark.parametrize("smooth", [False, True])
 def test_tables_are_monotone(table, smooth):
     rates = np.linspace(0, 1, 5001)
@@ -103,6 +118,20 @@ def test_files_come_back_as_written(table, tmp_path):
     with np.load(path) as arrays:
         documented = re.findall(r"^\| `(\w+)`", inspect.getdoc(latpred.LatencyTable), re.MULTILINE)
         assert sorted(arrays) == sorted(documented)
+
+
+def test_precision_and_library_come_back_and_older_files_are_fp32(table, tmp_path):
+    block, h200 = latpred.load_block("resnet50-stage4"), latpred.load_profile("h200")
+    for number, kernels in enumerate(({"model": "calibrated", "precision": "fp16"}, {"model": "roofline"})):
+        path = tmp_path / f"{number}.npz"
+        latpred.latency_table([block], h200, **kernels).save(path)
+        loaded = latpred.LatencyTable.load(path)
+        assert (loaded.precision, loaded.library) == (("fp16", "triton"), ("fp32", None))[number]
+    with np.load(path) as arrays:
+        older = {name: value for name, value in arrays.items() if name not in ("precision", "library")}
+    np.savez(path, **older)
+    loaded = latpred.LatencyTable.load(path)
+    assert (loaded.precision, loaded.library) == ("fp32", None)
 
 
 def test_mistakes():
@@ -152,7 +181,8 @@ def test_command_writes_a_table(tmp_path):
     result = run(*asked, "--output", "lut.npz")
     assert result.returncode == 0
     assert result.stderr == (
-        "wrote lut.npz: 28 entries of regnety-400mf on tx2, batch 1; 21365 latencies, off by 0.00% at most\n"
+        "wrote lut.npz: 28 entries of regnety-400mf on tx2, batch 1, published model, fp32; "
+        "21365 latencies, off by 0.00% at most\n"
     )
     assert len(latpred.LatencyTable.load(tmp_path / "lut.npz").entries) == 28
     assert run(*asked, "--output", "lut.csv").stderr == ("latpred: lut.csv: cannot write a table as '.csv'; use .npz\n")

@@ -17,6 +17,7 @@ from latpred.cli import options, output
 @click.option("--r", "r", callback=options.numbers, required=True, metavar="R[,R…]", help="Activation rate.")
 @options.batch_option
 @options.model_option
+@options.kernel_options
 @options.format_option
 def ablate_fusion(
     devices: tuple[str, ...],
@@ -28,6 +29,8 @@ def ablate_fusion(
     r: tuple[float, ...],
     batch: int | None,
     model: str,
+    precision: str,
+    library: str | None,
     form: str,
 ) -> None:
     """Show what each fusion of a spatial block gains: masker with conv1, gather with conv2, scatter with the addition.
@@ -37,8 +40,9 @@ def ablate_fusion(
     """
     if len(S) > 1:
         raise click.UsageError("--S takes one setting; write 4-4-2-1 for one per stage")
+    kernels: Any = {"model": model, "precision": precision, "library": library}
     results = [
-        ablate(target, profile, options.one(S), options.one(r), batch=batch, model=model)
+        ablate(target, profile, options.one(S), options.one(r), batch=batch, **kernels)
         for target in options.load_targets(blocks, networks, image_size, include)
         for profile in options.load_devices(devices)
     ]
@@ -50,4 +54,5 @@ def ablate_fusion(
         from latpred import table
 
         for rows in results:
-            output.print_rich(table.ablation_table(rows), table.CAVEATS[model], "")
+            known = table.caveat(model, rows[0].precision, rows[0].library)
+            output.print_rich(table.ablation_table(rows), known, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,6 +30,7 @@ _PLOT_RATES = [step / 40 for step in range(1, 41)]
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw latency over MACs: .png, .svg, .pdf, …")
 @options.batch_option
 @options.model_option
+@options.kernel_options
 @options.format_option
 def compare(
     devices: tuple[str, ...],
@@ -39,6 +41,8 @@ def compare(
     plot: Path | None,
     batch: int | None,
     model: str,
+    precision: str,
+    library: str | None,
     form: str,
 ) -> None:
     """Compare paradigms and published dynamic networks at equal MACs: equal FLOPs, different milliseconds.
@@ -54,14 +58,15 @@ def compare(
 
         check_file(plot)
     rows, panels = [], {}
+    kernels: Any = {"model": model, "precision": precision, "library": library}
     for name in networks:
         network = load_network(name, image_size)
         for profile in options.load_devices(devices):
-            chosen = _chosen(presets, network) or candidates(network, profile, batch=batch, model=model)
-            found = compare_paradigms(network, profile, target_macs, chosen, batch=batch, model=model)
+            chosen = _chosen(presets, network) or candidates(network, profile, batch=batch, **kernels)
+            found = compare_paradigms(network, profile, target_macs, chosen, batch=batch, **kernels)
             rows.append((f"{network.name} on {profile.name}", found))
             if plot:
-                lines = curves(network, profile, chosen, _PLOT_RATES, batch=batch, model=model)
+                lines = curves(network, profile, chosen, _PLOT_RATES, batch=batch, **kernels)
                 panels[f"{network.name} on {profile.name}, batch {found[0].batch}"] = lines
     if plot:
         from latpred.plot import draw_comparison, save
@@ -76,7 +81,8 @@ def compare(
         from latpred import table
 
         for target, found in rows:
-            output.print_rich(table.comparison_table(target, found), table.CAVEATS[model], "")
+            known = table.caveat(model, found[0].precision, found[0].library)
+            output.print_rich(table.comparison_table(target, found), known, "")
 
 
 def _chosen(presets: tuple[str, ...], network: AnyNetwork) -> dict[str, Paradigm]:

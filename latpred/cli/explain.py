@@ -19,6 +19,7 @@ from latpred.explain import explain as explain_latency
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the bars: .png, .svg, .pdf, …")
 @options.batch_option
 @options.model_option
+@options.kernel_options
 @options.format_option
 def explain(
     devices: tuple[str, ...],
@@ -30,6 +31,8 @@ def explain(
     plot: Path | None,
     batch: int | None,
     model: str,
+    precision: str,
+    library: str | None,
     form: str,
     **skipped: Any,
 ) -> None:
@@ -49,7 +52,7 @@ def explain(
     targets, preset_paradigm = options.load_targets_or_preset(preset, blocks, networks, image_size, include)
     paradigm = skipping.build(**skipped, preset=preset_paradigm)
     found = [
-        explain_latency(target, profile, paradigm, batch=batch, model=model)
+        explain_latency(target, profile, paradigm, batch=batch, model=model, precision=precision, library=library)
         for target in targets
         for profile in options.load_devices(devices)
     ]
@@ -77,6 +80,6 @@ def explain(
                 explain_table.fill_table(explanation),
                 explain_table.explanation_text(explanation),
                 explain_table.remedy_table(explanation),
-                table.CAVEATS[model],
+                table.caveat(**explanation.report.model_settings),
                 "",
             )

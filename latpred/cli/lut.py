@@ -12,6 +12,7 @@ from latpred.cli import options
 from latpred.files import check_output
 from latpred.lut import latency_table
 from latpred.profile import load_profile
+from latpred.report import kernels_in_words
 
 
 @click.command(short_help="Write block latencies as a look-up table.")
@@ -23,6 +24,7 @@ from latpred.profile import load_profile
 @click.option("--output", "output_file", type=click.Path(path_type=Path), required=True, help="The table: .npz.")
 @options.batch_option
 @options.model_option
+@options.kernel_options
 def lut(
     network: str,
     device: str,
@@ -32,6 +34,8 @@ def lut(
     output_file: Path,
     batch: int | None,
     model: str,
+    precision: str,
+    library: str | None,
 ) -> None:
     """Write the latency of every block over the rate as a table, for a search or for training.
 
@@ -44,11 +48,19 @@ def lut(
     check_output(output_file, (".npz",), "a table")
     edges, groups = ([_single(size) for size in sizes or ()] for sizes in (S, G))
     table = latency_table(
-        load_network(network, image_size), load_profile(device), S=edges, G=groups, batch=batch, model=model
+        load_network(network, image_size),
+        load_profile(device),
+        S=edges,
+        G=groups,
+        batch=batch,
+        model=model,
+        precision=precision,
+        library=library,
     )
     table.save(output_file)
     click.echo(
-        f"wrote {output_file}: {len(table.entries)} entries of {table.network} on {table.device}, batch {table.batch}; "
+        f"wrote {output_file}: {len(table.entries)} entries of {table.network} on {table.device}, batch {table.batch}, "
+        f"{table.model} model, {kernels_in_words(table.precision, table.library)}; "
         f"{len(table.latency_s)} latencies, off by {table.error:.2%} at most",
         err=True,
     )
