@@ -1,5 +1,7 @@
 """Published dynamic networks: each predicts on every device and says where it is from and what is assumed."""
 
+import json
+
 import pytest
 
 import latpred
@@ -35,6 +37,15 @@ def test_every_preset_predicts(device):
         report = latpred.predict(network, profile, preset.paradigm.at_rates(0.5))
         assert 0 < report.latency_s < 2 * report.static_latency_s, name
         assert 0.2 < report.macs_ratio < 0.7, name
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_predicts_on_the_command_line(run, name):
+    """Those of fused layer maskers ended in a complaint about a setting that nobody had given."""
+    code, out, _ = run(f"predict --device tx2 --preset {name} --r 0.5 --format json")
+    preset, network = latpred.load_preset(name)
+    report = latpred.predict(network, latpred.load_profile("tx2"), preset.paradigm.at_rates(0.5))
+    assert (code, json.loads(out)) == (0, json.loads(json.dumps(report.to_dict())))
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -97,7 +97,10 @@ def build(
         if paradigm or S or G or unfuse:
             raise click.UsageError("a preset has its own paradigm, S and G; give it --r only")
         names = [part.name for part in preset.parts]
-        settings = {part.name: {field: value for field, value in part if field not in RATES} for part in preset.parts}
+        settings = {
+            part.name: {field: getattr(part, field) for field in part.model_fields_set - {*RATES}}
+            for part in preset.parts
+        }
     else:
         for option, given in (("S", S), ("G", G)):
             if given and len(given) > 1:
