@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latpred.blocks import Bottleneck
+from latpred.blocks import Bottleneck, Step
 from latpred.cost import CostModel, cost_model
 from latpred.density import active_patches, patch_count
 from latpred.errors import InputError
@@ -112,7 +113,7 @@ def predict_samples(
         p99_s=p99,
         worst_s=float(latencies.max()),
         at_mean_rate_s=float(_latencies(network, paradigm, mean_rate, cost, batch)[0]),
-        static_latency_s=sum(float(cost(step.operator, batch).latency_s) for step in lower(network, STATIC).steps),
+        static_latency_s=_sum(lower(network, STATIC, kernels=cost.kernels).steps, cost, batch),
     )
 
 
@@ -134,14 +135,19 @@ def _latencies(
     network: Network, paradigm: Paradigm, rates: NDArray[np.float64], cost: CostModel, batch: int
 ) -> NDArray[np.float64]:
     """One latency per row of `rates`; equal blocks at equal rates are predicted once."""
-    outside = (step for step in lower(network, paradigm.at_rates(1.0)).steps if step.block is None)
-    total = np.full(len(rates), sum((float(cost(step.operator, batch).latency_s) for step in outside), 0.0))
+    outside = [step for step in lower(network, paradigm.at_rates(1.0)).steps if step.block is None]
+    total = np.full(len(rates), _sum(outside, cost, batch))
     counts = network.blocks_per_stage
     for placed in network.blocks:
         setting = paradigm.at_rates(1.0).for_block(placed.stage, placed.number, counts)
         asked, place = _distinct(rates[:, placed.number], setting, placed.block)
         total += curve(placed.block, cost, setting, asked, batch).latency_s[place]
     return total
+
+
+def _sum(steps: Iterable[Step], cost: CostModel, batch: int) -> float:
+    """Latency [s] of steps that run for every sample."""
+    return sum((float(cost.step(step.operator, batch, 1.0).latency_s) for step in steps), 0.0)
 
 
 def _distinct(

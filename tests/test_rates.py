@@ -153,6 +153,17 @@ def test_stem_and_head_are_counted_once():
     assert whole.mean_s - blocks.mean_s == pytest.approx(whole.static_latency_s - blocks.static_latency_s, rel=1e-9)
 
 
+@pytest.mark.parametrize("paradigm", [SPATIAL, latpred.Layer(r=1.0)])
+def test_samples_of_the_calibrated_model_are_its_kernels(paradigm):
+    """The static form and the parts outside the blocks were those of the published lowering."""
+    network, h200 = NETWORK.including("stem", "head"), latpred.load_profile("h200")
+    kernels = {"batch": 2, "model": "calibrated", "precision": "fp16"}
+    found = predict_samples(network, h200, paradigm, np.full((3, 16), 0.5), draws=2, **kernels)
+    report = latpred.predict(network, h200, paradigm.at_rates(0.5), **kernels)
+    expected = (report.latency_s, report.static_latency_s)
+    assert (found.worst_s, found.static_latency_s) == pytest.approx(expected, rel=1e-12)
+
+
 def test_equal_samples_leave_no_gap():
     found = predict_samples(NETWORK, TX2, SPATIAL, np.full((5, 16), 0.5), batch=4, draws=10)
     assert found.gap == pytest.approx(0, abs=1e-12)
