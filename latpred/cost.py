@@ -125,7 +125,10 @@ def cost_model(
     if precision not in PRECISIONS:
         raise InputError(f"unknown precision {precision!r}; choose {', '.join(PRECISIONS)}")
     if name == "published" and precision != "fp32":
-        raise InputError(f"the published model knows FP32 only, not {precision}; use the calibrated model")
+        raise InputError(
+            f"the published model knows FP32 only, not {precision}; use the roofline, or the calibrated model "
+            f"({profile.name}: {profile.calibrated_for or 'not calibrated'})"
+        )
     if name != "calibrated" and library is not None:
         raise InputError(f"the {name} model knows no kernel libraries; leave the library out")
     module = import_module(f"latpred.{name}")
@@ -147,6 +150,6 @@ def fill_model(name: str, profile: HardwareProfile) -> Callable[[Operator, int],
     return lambda operator, batch: module.fill(operator, machine, batch)
 
 
-def unsupported(model: str, operator: Operator) -> InputError:
-    """The error of a cost model that has no equation for an operator."""
-    return InputError(f"the {model} model has no equation for {type(operator).__name__}")
+def unsupported(model: str, operator: Operator, known: str) -> InputError:
+    """The error of a cost model that has no equation for an operator; `known` says what it has, and what to use."""
+    return InputError(f"the {model} model has no equation for {type(operator).__name__}: it knows {known}")

@@ -67,7 +67,23 @@ def kernel_steps(block: BlockShape, skip: Skipping) -> list[tuple[str, op.Operat
             f"{block.name}: the calibrated model knows fused maskers, gathers and scatters, two-level masks and "
             "linear gates only; use the published model for other forms"
         )
+    if skip.G and (beside := _beside_channels(block, skip)):
+        raise InputError(
+            f"{block.name}: the calibrated model has no kernels of channel skipping with {beside}; use the published "
+            "model, or skip pixels or layers alone"
+        )
+    if skip.G and block.inner % skip.G:
+        raise InputError(
+            f"{block.name}: G={skip.G} does not divide the {block.inner} inner channels, as the kernels of the "
+            "calibrated model need; use another G, or the published model"
+        )
     return list(_steps(block, skip))
+
+
+def _beside_channels(block: BlockShape, skip: Skipping) -> str:
+    """What a block has that the kernels of channel skipping do not take."""
+    found = {"spatial skipping": skip.S, "grouped convolutions": block.groups > 1, "SE": block.se}
+    return " and ".join(name for name, there in found.items() if there)
 
 
 def needs_shortcut(block: BlockShape) -> bool:

@@ -73,19 +73,22 @@ def predict(
         library=cost.library,
         operators=rows,
         static_operators=_rows(lower(target, STATIC, kernels=cost.kernels), cost, batch),
-        notes=(*workload.notes, *_caveats(profile, model, cost.calibration, batch)),
+        notes=(*workload.notes, *_caveats(profile, cost, paradigm, batch)),
         band=_band(cost.calibration, target, paradigm, rows),
         find_break_even=partial(break_even_of, target, cost, paradigm, batch),
     )
 
 
-def _caveats(profile: HardwareProfile, model: str, calibration: Calibration | None, batch: int) -> list[str]:
-    """What a reader must know of the device's parameters, the model's error, and a batch not calibrated with."""
+def _caveats(profile: HardwareProfile, cost: CostModel, paradigm: Paradigm, batch: int) -> list[str]:
+    """What a reader must know of the device's parameters, the model's error, and what was not measured."""
     notes = [] if profile.validated else [f"{profile.name}'s parameters are from data sheets and were never validated"]
-    for found in profile.calibrations if model == "published" else ():
+    for found in profile.calibrations if cost.name == "published" else ():
         if found.published_error is not None:
             device, error = found.provenance.device, found.published_error
             notes.append(f"the published model was off by {error:.0%} on average over blocks measured on {device}")
+    calibration = cost.calibration
+    if calibration and len(paradigm.parts) > 1:
+        notes.append(f"no blocks with {paradigm.label} skipping were measured: each part's kernels are taken together")
     if calibration and not calibration.batches[0] <= batch <= calibration.batches[1]:
         low, high = calibration.batches
         notes.append(f"extrapolated: {profile.name} was calibrated with batches {low} to {high}, not {batch}")

@@ -223,17 +223,20 @@ class HardwareProfile(Record):
         tensor = self.datasheet.fp16_tensor_peak_flops if self.datasheet else None
         return tensor / 2 if precision == "fp16" and tensor else self.fp32_peak_macs
 
+    @property
+    def calibrated_for(self) -> str:
+        """The precisions and libraries of the calibrations, in words; empty where there is none."""
+        return ", ".join(f"{found.precision} with {found.library}" for found in self.calibrations)
+
     def calibration(self, precision: str, library: str | None = None) -> Calibration:
         """The calibration for a precision and library (None: the first one listed); InputError where there is none."""
         for found in self.calibrations:
             if found.precision == precision and library in (None, found.library):
                 return found
-        known = ", ".join(f"{found.precision} with {found.library}" for found in self.calibrations)
         wanted = f"{precision} with {library}" if library else precision
-        raise InputError(
-            f"{self.name} is not calibrated for {wanted}; "
-            + (f"it is for {known}" if known else "run `latpred measure` and `latpred calibrate` on it")
-        )
+        measure = "run `latpred measure` and `latpred calibrate` on it, or use the published model"
+        known = f"it is for {self.calibrated_for}" if self.calibrations else measure
+        raise InputError(f"{self.name} is not calibrated for {wanted}; {known}")
 
 
 def list_profiles() -> list[str]:

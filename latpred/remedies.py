@@ -10,6 +10,7 @@ import numpy as np
 from latpred.blocks import Bottleneck
 from latpred.compare import rate_for_macs
 from latpred.cost import cost_model
+from latpred.errors import InputError
 from latpred.networks import Network
 from latpred.paradigms import Channel, Head, Layer, Paradigm, Spatial, Static, Token
 from latpred.predict import Target, predict
@@ -48,7 +49,10 @@ def remedies(target: Target, profile: HardwareProfile, report: Report) -> tuple[
 
     best: dict[str, Remedy] = {}
     for change, paradigm in _other_paradigms(target, profile, report):
-        tried = remedy(change, paradigm, report.batch)
+        try:
+            tried = remedy(change, paradigm, report.batch)
+        except InputError:  # What the model has no kernels for is no remedy.
+            continue
         if change not in best or tried.gain > best[change].gain:
             best[change] = tried
     batches = [

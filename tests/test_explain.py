@@ -155,6 +155,12 @@ def test_precisions(model, precision, paradigm):
     assert larger.latency_per_image_s == pytest.approx(expected.latency_per_image_s)
 
 
+def test_what_the_kernels_do_not_have_is_no_remedy():
+    block = latpred.load_block("regnety-400mf-stage2")
+    found = latpred.explain(block, H200, latpred.Layer(r=0.5), model="calibrated")
+    assert {remedy.change for remedy in found.remedies} == {"spatial skipping", "larger batch"}
+
+
 def test_network_stages_larger_edges_and_rates_per_block():
     network = latpred.load_network("resnet50")
     changes = [r.change for r in latpred.explain(network, V100, latpred.Spatial(S=1, r=0.6)).remedies]

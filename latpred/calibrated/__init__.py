@@ -19,8 +19,14 @@ from latpred.profile import Calibration, DataSheet, HardwareProfile
 
 #: A block is lowered to its kernels, not as published.
 KERNELS = True
-#: Libraries whose kernels there are equations for.
-LIBRARIES = ("triton", "tensorrt")
+#: Libraries whose kernels there are equations for: what these are of, and what to use for the rest.
+LIBRARIES = {
+    "triton": "the kernels of residual blocks only; use the published model, which is FP32, or the roofline",
+    "tensorrt": (
+        "single convolutions only, dense or depthwise; use the published model, which is FP32, or a device calibrated "
+        "with triton"
+    ),
+}
 
 
 class Machine(NamedTuple):
@@ -66,7 +72,8 @@ def cost(operator: Operator, machine: Machine, batch: int, *, chained: bool = Fa
     precision = machine.calibration.precision
     work = module.work_of(operator, batch, precision)
     if work is None:
-        raise unsupported(f"calibrated ({machine.calibration.library})", operator)
+        library = machine.calibration.library
+        raise unsupported(f"calibrated ({library})", operator, LIBRARIES[library])
     if chained and "chained" in work._fields:
         work = work._replace(chained=1.0)
     compute, memory, constant = module.times(work, machine.numbers, machine.device)

@@ -47,5 +47,5 @@ COSTS: dict[type[op.Operator], Callable[..., Cost]] = {
 def cost(operator: op.Operator, machine: Machine, batch: int) -> Cost:
     """What `operator` costs on `machine` for `batch` samples; equal questions are answered once."""
     if type(operator) not in COSTS:
-        raise unsupported("published", operator)
+        raise unsupported("published", operator, "the papers' operators only; use the calibrated or roofline model")
     return COSTS[type(operator)](operator, machine, batch)
