@@ -13,7 +13,7 @@ from latpred.cost import CostModel, cost_model
 from latpred.errors import InputError
 from latpred.networks import Network
 from latpred.paradigms import Channel, Head, Layer, Paradigm, Spatial, Token
-from latpred.predict import Target, bracket_points, break_even_of, checked_batch, curve, lowest_rate
+from latpred.predict import STATIC, Target, bracket_points, break_even_of, checked_batch, curve, lowest_rate
 from latpred.profile import HardwareProfile
 from latpred.recommend import recommend_granularity
 
@@ -28,7 +28,8 @@ _RATE_WIDTH = 1e-7
 class Comparison:
     """A paradigm at the rate where its multiply-adds are the target's share of the static ones.
 
-    `r` and what follows from it are None where no rate reaches the target; latencies are for the whole batch [s].
+    `r` and what follows from it are None where no rate reaches the target, and where the paradigm does not fit the
+    network or the model's kernels, as `note` then says; latencies are for the whole batch [s].
     """
 
     network: str
@@ -46,6 +47,7 @@ class Comparison:
     static_latency_s: float
     ratio: float | None
     break_even_rate: float | None
+    note: str | None
 
     def to_dict(self) -> dict[str, Any]:
         """All fields."""
@@ -100,7 +102,8 @@ def compare(
     Raises
     ------
     InputError
-        A target outside (0, 1], or any error of `latpred.predict`.
+        A target outside (0, 1], or any error of `latpred.predict` for the static network. A paradigm that cannot be
+        predicted is a row with a note.
     """
     if not 0 < target_macs <= 1:
         raise InputError(f"target-macs must be greater than 0 and at most 1, got {target_macs:g}")
@@ -108,11 +111,18 @@ def compare(
     batch = checked_batch(batch, profile)
     if paradigms is None:
         paradigms = candidates(network, profile, batch=batch, model=model, precision=precision, library=library)
+    static = curve(network, cost, STATIC, None, batch)
     rows = []
     for name, paradigm in paradigms.items():
-        r = rate_for_macs(network, paradigm, target_macs, cost, batch)
-        found = curve(network, cost, paradigm, np.array([1.0 if r is None else r]), batch)
-        latency = None if r is None else float(found.latency_s[0])
+        r = macs = latency = break_even = note = None
+        try:
+            r = rate_for_macs(network, paradigm, target_macs, cost, batch)
+            if r is not None:
+                found = curve(network, cost, paradigm, np.array([r]), batch)
+                macs, latency = float(found.macs[0]), float(found.latency_s[0])
+            break_even = break_even_of(network, cost, paradigm, batch)
+        except InputError as error:
+            note = str(error)
         rows.append(
             Comparison(
                 network=network.name,
@@ -125,11 +135,12 @@ def compare(
                 library=cost.library,
                 target_macs=target_macs,
                 r=r,
-                macs_ratio=None if r is None else float(found.macs[0]) / found.static_macs,
+                macs_ratio=None if macs is None else macs / static.static_macs,
                 latency_s=latency,
-                static_latency_s=found.static_latency_s,
-                ratio=None if latency is None else latency / found.static_latency_s,
-                break_even_rate=break_even_of(network, cost, paradigm, batch),
+                static_latency_s=static.static_latency_s,
+                ratio=None if latency is None else latency / static.static_latency_s,
+                break_even_rate=break_even,
+                note=note,
             )
         )
     return rows
@@ -175,5 +186,6 @@ def curves(
         asked = np.array([rate for rate in rates if rate >= lowest])
         found = curve(network, cost, paradigm, asked, batch)
         lines[name] = ((found.macs / found.static_macs).tolist(), (found.latency_s / batch).tolist())
-    lines["static"] = ([1.0], [found.static_latency_s / batch])
+    static = curve(network, cost, STATIC, None, batch)
+    lines["static"] = ([1.0], [static.static_latency_s / batch])
     return lines

@@ -239,19 +239,28 @@ def distribution_text(spread: Distribution) -> str:
 
 
 def comparison_table(target: str, rows: Sequence[Comparison]) -> Table:
-    """A row per paradigm at equal multiply-adds, the fastest first; those that cannot reach the target last."""
+    """A row per paradigm at equal multiply-adds, the fastest first; those that do not reach the target or fit last."""
     title = f"{target}: MACs at {rows[0].target_macs:g} of static, batch {rows[0].batch}"
     table = new_table(title, ("", "paradigm", "r", "MACs", "latency", "static", "rℓ", "r*"), left=2)
     # Names give way where the table is too wide, numbers do not.
     for column in table.columns[:2]:
         column.no_wrap = False
-    for row in sorted(rows, key=lambda row: (row.latency_s is None, row.latency_s)):
-        cells = ["not reached", "", "", "", ""]
+    for row in sorted(rows, key=lambda row: (row.note is not None, row.latency_s is None, row.latency_s)):
+        cells = ["left out" if row.note else "not reached", "", "", "", ""]
         if row.r is not None and row.latency_s is not None and row.ratio is not None:
             cells = [f"{row.r:.3f}", f"{row.macs_ratio:.3f}", seconds(row.latency_s), seconds(row.static_latency_s)]
             cells.append(f"{row.ratio:.3f}")
-        table.add_row(row.name, row.paradigm, *cells, _break_even_cell(row.break_even_rate))
+        table.add_row(row.name, row.paradigm, *cells, "" if row.note else _break_even_cell(row.break_even_rate))
     return table
+
+
+def comparison_notes(rows: Sequence[Comparison]) -> list[str]:
+    """Why paradigms are left out, those with the same reason together."""
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        if row.note:
+            names.setdefault(row.note, []).append(row.name)
+    return [f"note: {', '.join(same)} left out: {note}" for note, same in names.items()]
 
 
 def ablation_table(rows: Sequence[Ablation]) -> Table:

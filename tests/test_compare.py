@@ -1,5 +1,7 @@
 """Paradigms side by side at equal MACs: the MACs are equal, and what cannot reach them says so."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,27 @@ def test_targets_that_cannot_be_reached():
     assert row.r is None
 
 
+def test_what_does_not_fit_is_left_out_with_a_note():
+    """An image of 20×20 has a map of 3×3 in stage 2, where LASNet's patches have an edge of 4."""
+    network = latpred.load_network("resnet50", (20, 20))
+    rows = {row.name: row for row in compare(network, TX2, 0.5)}
+    left = rows.pop("lasnet, laudnet-spatial")
+    assert left.note == "S=4 is larger than the 3×3 map of resnet50-stage2-first; choose S from 1 to 3"
+    assert (left.r, left.macs_ratio, left.latency_s, left.ratio, left.break_even_rate) == (None,) * 5
+    assert left.static_latency_s == pytest.approx(latpred.predict(network, TX2).static_latency_s, rel=1e-12)
+    assert len(rows) == 8
+    assert all(row.r and row.note is None for row in rows.values())
+
+
+def test_what_the_kernels_do_not_have_is_left_out_with_a_note():
+    left = [row for row in compare(RESNET, H200, 0.5, model="calibrated") if row.note]
+    assert [row.name for row in left] == ["convaig", "lcnet", "skipnet"]
+    assert all("two-level masks and linear gates only" in row.note for row in left)
+    # Nothing of the network itself can be predicted: that is no matter of one method.
+    with pytest.raises(latpred.InputError, match="no equation for Add"):
+        compare(RESNET, V100, 0.5, {"layer": latpred.Layer(r=1.0)}, model="calibrated")
+
+
 def test_a_target_of_all_macs_is_the_highest_rate_that_fits():
     for row in compare(RESNET, V100, 1.0):
         assert row.r == pytest.approx(1.0, abs=0.03)
@@ -88,6 +111,22 @@ def test_lines_of_the_plot_are_predictions():
     assert lines["static"][0] == [1.0]
     # A transformer's line begins at the lowest rate that keeps a head.
     assert len(curves(T2T, TX2, {"head": latpred.Head(r=1.0)}, np.array([0.05, 0.1, 0.2, 1.0]))["head"][0]) == 2
+
+
+def test_the_command_goes_on_without_what_does_not_fit(run, tmp_path):
+    command = "compare --network resnet50 --device tx2 --image-size 20"
+    code, out, err = run(f"{command} --plot picture.svg")
+    assert (code, err) == (0, "wrote picture.svg\n")
+    *_, last = (line for line in out.splitlines() if line.startswith("  "))
+    assert last.split() == ["lasnet,", "laudnet-spatial", "spatial(S=4-4-2-1)", "left", "out"]
+    reason = "S=4 is larger than the 3×3 map of resnet50-stage2-first; choose S from 1 to 3"
+    assert f"note: lasnet, laudnet-spatial left out: {reason}" in out
+    # LASNet has no line, and no entry in the legend, of which text is drawn as paths with a comment.
+    assert "lasnet" not in (tmp_path / "picture.svg").read_text(encoding="utf-8")
+    assert {row["note"] for row in json.loads(run(f"{command} --format json")[1])} == {None, reason}
+    assert sum(reason in line for line in run(f"{command} --format csv")[1].splitlines()) == 1
+    code, _, err = run(f"{command} --preset lasnet-resnet50 --plot none.svg")
+    assert (code, err) == (2, f"latpred: nothing is left to compare: lasnet-resnet50 on resnet50 on tx2: {reason}\n")
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])

@@ -47,7 +47,8 @@ def compare(
 ) -> None:
     """Compare paradigms and published dynamic networks at equal MACs: equal FLOPs, different milliseconds.
 
-    Each is given the rate at which its multiply-adds are the target's share of the static network's.
+    Each is given the rate at which its multiply-adds are the target's share of the static network's. What does not fit
+    the network's maps, or the model's kernels, is left out with a note.
 
     \b
     latpred compare --network resnet101 --device v100 --target-macs 0.5
@@ -66,8 +67,12 @@ def compare(
             found = compare_paradigms(network, profile, target_macs, chosen, batch=batch, **kernels)
             rows.append((f"{network.name} on {profile.name}", found))
             if plot:
-                lines = curves(network, profile, chosen, _PLOT_RATES, batch=batch, **kernels)
+                fitting = {row.name: chosen[row.name] for row in found if not row.note}
+                lines = curves(network, profile, fitting, _PLOT_RATES, batch=batch, **kernels)
                 panels[f"{network.name} on {profile.name}, batch {found[0].batch}"] = lines
+    if all(row.note for _, found in rows for row in found):
+        target, (first, *_) = rows[0]
+        raise click.UsageError(f"nothing is left to compare: {first.name} on {target}: {first.note}")
     if plot:
         from latpred.plot import draw_comparison, save
 
@@ -82,7 +87,7 @@ def compare(
 
         for target, found in rows:
             known = table.caveat(model, found[0].precision, found[0].library)
-            output.print_rich(table.comparison_table(target, found), known, "")
+            output.print_rich(table.comparison_table(target, found), *table.comparison_notes(found), known, "")
 
 
 def _chosen(presets: tuple[str, ...], network: AnyNetwork) -> dict[str, Paradigm]:
