@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from latpred.blocks import Bottleneck
 from latpred.errors import InputError
-from latpred.paradigms import Static
-from latpred.plot import COLOURS, MARKERS, PANEL_INCHES, STYLE
+from latpred.paradigms import Paradigm, Static
+from latpred.plot import COLOURS, GRANULARITY_ORDER, PANEL_INCHES, share_legend, style
 from latpred.validate import Prediction, Validation
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Most blocks, and settings of a block, in the picture of rates.
-MOST_PANELS, MOST_SETTINGS = 6, len(COLOURS)
+#: Most blocks, and granularities, in the picture of rates.
+MOST_PANELS, MOST_GRANULARITIES = 6, 6
+#: Line and marker of each paradigm there, and the colour of one without granularity.
+LOOKS = {"spatial": ("-", "o"), "channel": ("--", "^"), "layer": (":", "s")}
+WITHOUT_GRANULARITY = "#000000"
+#: Hollow, as many lie on one another.
+POINTS: dict[str, Any] = {"markersize": 5, "fillstyle": "none"}
 
 
 def scatter(found: Sequence[Validation]) -> Figure:
     """A panel per model: predicted over measured time of every row, a colour per paradigm or for operators."""
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     found = [item for item in found if item.predictions]
-    with rc_context(STYLE):
+    with style():
         figure = Figure(figsize=(PANEL_INCHES[0] * len(found), PANEL_INCHES[1] * 1.15), layout="constrained")
         panels = figure.subplots(1, max(len(found), 1), squeeze=False)[0]
         for axes, item in zip(panels, found, strict=False):
@@ -49,59 +55,98 @@ def _kind(prediction: Prediction) -> str:
 
 
 def rate_curves(found: Sequence[Validation]) -> Figure:
-    """rℓ over r of the blocks with most rows: lines predicted by the last model that has bands, points measured."""
-    from matplotlib import rc_context
+    """rℓ over r, a panel per block, those with most points: lines as the calibrated model predicts, points as measured.
+
+    Colours are those of S and G in every picture, lines and markers are the paradigm's.
+
+    Raises
+    ------
+    InputError
+        No block was measured at several rates and without skipping.
+    """
     from matplotlib.figure import Figure
 
     item = next((item for item in reversed(found) if item.model == "calibrated"), found[-1])
     series = _series(item.predictions)
-    panels = sorted(series, key=lambda key: -sum(map(len, series[key].values())))[:MOST_PANELS]
-    if not panels:
+    colours = _colours(setting.granularity for settings in series.values() for setting in settings)
+    panels = {
+        place: {setting: points for setting, points in settings.items() if setting.granularity in colours}
+        for place, settings in series.items()
+    }
+    shown = sorted(panels, key=lambda place: (-sum(map(len, panels[place].values())), place))[:MOST_PANELS]
+    if not shown:
         raise InputError("there are no blocks measured under several rates to draw")
-    columns = min(len(panels), 3)
-    rows = -(-len(panels) // columns)
-    with rc_context(STYLE):
-        figure = Figure(figsize=(PANEL_INCHES[0] * columns, PANEL_INCHES[1] * rows), layout="constrained")
+    columns = min(len(shown), 3)
+    rows = -(-len(shown) // columns)
+    with style():
+        figure = Figure(figsize=(PANEL_INCHES[0] * columns + 1, PANEL_INCHES[1] * rows), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axes, key in zip(grid, panels, strict=False):
-            name, batch, precision = key
-            settings = list(series[key].items())
-            step = max(1.0, len(settings) / MOST_SETTINGS)
-            shown = [settings[int(index * step)] for index in range(min(len(settings), MOST_SETTINGS))]
-            for number, (setting, points) in enumerate(shown):
+        _explain_looks(grid[0], {setting for place in shown for setting in panels[place]}, colours)
+        for axes, place in zip(grid, shown, strict=False):
+            for setting, points in panels[place].items():
                 rates, predicted, measured = zip(*sorted(points), strict=True)
-                colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
-                axes.plot(rates, predicted, color=colour, linewidth=1)
-                axes.plot(rates, measured, marker, color=colour, markersize=4, label=setting)
-            axes.axhline(1.0, color="0.3", linewidth=1, linestyle="--")
+                line, marker = LOOKS[setting.name]
+                colour = colours[setting.granularity]
+                axes.plot(rates, predicted, color=colour, linestyle=line, linewidth=1)
+                axes.plot(rates, measured, color=colour, linestyle="", marker=marker, **POINTS)
+            axes.axhline(1.0, color="0.3", linewidth=1, linestyle="--", label="break-even")
+            name, batch, precision = place
             axes.set_title(f"{name}, batch {batch}, {precision}")
+            axes.set_xlim(0, 1.05)
+            axes.set_ylim(bottom=0)
             axes.set_xlabel("activation rate r")
-            axes.set_ylabel("rℓ (lines predicted, points measured)")
-            axes.legend(fontsize=6)
-        for axes in grid[len(panels) :]:
+            axes.set_ylabel(r"$r_\ell = \ell_{dyn}\,/\,\ell_{stat}$")
+        for axes in grid[len(shown) :]:
             axes.remove()
+        share_legend(figure)
     return figure
 
 
-def _series(predictions: Sequence[Prediction]) -> dict[Any, dict[str, list[tuple[float, float, float]]]]:
-    """Per block, batch and precision, and per setting: rate, predicted rℓ, measured rℓ."""
+def _explain_looks(axes: Axes, settings: set[Paradigm], colours: dict[Any, str]) -> None:
+    """An entry of the legend for every setting in any panel, in order, and what lines and points are."""
+    for setting in sorted(settings, key=lambda setting: ([*LOOKS].index(setting.name), setting.granularity or 0)):
+        line, marker = LOOKS[setting.name]
+        field = setting.granularity_field
+        label = f"{field} = {setting.granularity}" if field else setting.name
+        colour = colours[setting.granularity]
+        axes.plot([], [], color=colour, linestyle=line, linewidth=1, marker=marker, label=label, **POINTS)
+    axes.plot([], [], color="0.3", linewidth=1, label="lines: predicted")
+    axes.plot([], [], color="0.3", linestyle="", marker="o", label="points: measured", **POINTS)
+
+
+def _colours(granularities: Iterable[int | None]) -> dict[int | None, str]:
+    """Those of other pictures; a granularity without a colour there has one that is left, the commonest first."""
+    counts = Counter(granularities)
+    ordered = sorted((size for size in counts if size is not None), key=lambda size: (_rank(size), -counts[size]))
+    drawn = ordered[:MOST_GRANULARITIES]
+    own: dict[int | None, str] = {size: COLOURS[_rank(size)] for size in drawn if _rank(size) < len(COLOURS)}
+    free = [colour for colour in COLOURS if colour not in (*own.values(), WITHOUT_GRANULARITY)]
+    others = [size for size in drawn if size not in own]
+    return {None: WITHOUT_GRANULARITY, **own, **dict(zip(others, free, strict=False))}
+
+
+def _rank(size: int) -> int:
+    return GRANULARITY_ORDER.index(str(size)) if str(size) in GRANULARITY_ORDER else len(GRANULARITY_ORDER)
+
+
+def _series(
+    predictions: Sequence[Prediction],
+) -> dict[tuple[str, int, str], dict[Paradigm, list[tuple[float, float, float]]]]:
+    """Per block, batch and precision, and per setting: rate, predicted rℓ, measured rℓ; of several rates only."""
     blocks = [item for item in predictions if isinstance(item.measurement.target, Bottleneck)]
     static = {_place(item): item for item in blocks if item.measurement.paradigm == Static()}
-    found: dict[Any, dict[str, list[tuple[float, float, float]]]] = {}
+    found: dict[tuple[str, int, str], dict[Paradigm, list[tuple[float, float, float]]]] = {}
     for item in blocks:
         paradigm, base = item.measurement.paradigm, static.get(_place(item))
-        if base is None or paradigm.rate is None:
-            continue
-        setting = paradigm.text(rates=False)
-        point = (
-            float(paradigm.rate),
-            item.seconds / base.seconds,
-            item.measurement.seconds / base.measurement.seconds,
-        )
-        found.setdefault(_place(item), {}).setdefault(setting, []).append(point)
-    for key, settings in found.items():
-        found[key] = {setting: points for setting, points in sorted(settings.items()) if len(points) > 1}
-    return {key: settings for key, settings in found.items() if settings}
+        if base is not None and paradigm.name in LOOKS:
+            ratios = (item.seconds / base.seconds, item.measurement.seconds / base.measurement.seconds)
+            settings = found.setdefault(_place(item), {})
+            settings.setdefault(paradigm.at_rates(1.0), []).append((float(paradigm.rate), *ratios))
+    several = {
+        place: {setting: points for setting, points in settings.items() if len(points) > 1}
+        for place, settings in found.items()
+    }
+    return {place: settings for place, settings in several.items() if settings}
 
 
 def _place(item: Prediction) -> tuple[str, int, str]:
