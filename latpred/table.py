@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import starmap
 from math import floor
 from typing import TYPE_CHECKING
 
@@ -213,7 +214,9 @@ def recommendation_text(recommendation: Recommendation) -> str:
 def sweep_table(frame: pandas.DataFrame) -> Table:
     """A row per prediction."""
     columns = ("target", "device", "paradigm", "granularity", "r", "batch", "per image", "static", "rℓ", "MACs ratio")
-    table = new_table(f"{len(frame)} predictions, {frame['model'].iloc[0]} model", columns, left=4)
+    kernels = dict.fromkeys(starmap(kernels_in_words, zip(frame["precision"], frame["library"], strict=True)))
+    title = f"{len(frame)} predictions, {frame['model'].iloc[0]} model, {' and '.join(kernels)}"
+    table = new_table(title, columns, left=4)
     for row in frame.itertuples():
         granularity = "" if row.granularity is None else str(row.granularity)
         cells = (row.target, row.device, row.paradigm, granularity, number(row.r), str(row.batch))

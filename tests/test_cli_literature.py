@@ -58,6 +58,7 @@ GOOD = [
             ("explain --block r50-stage1 --S 4 --r 0.6", "calibrated"),
             ("compare --network resnet50 --preset lasnet-resnet50", "calibrated"),
             ("recommend-granularity --network resnet50 --r 0.6", "calibrated"),
+            ("sweep --block r50-stage1 --S 4 --r 0.6", "calibrated"),
             ("ablate-fusion --block r50-stage1 --S 4 --r 0.6", "roofline"),
         )
     ),
@@ -78,13 +79,15 @@ def test_prints_a_table_json_and_csv(run, folder, command):
 
 
 @pytest.mark.parametrize("command", [command for command in GOOD if command.endswith("--precision fp16")])
-def test_the_precision_is_below_the_table_and_in_json(run, command):
-    known = "calibrated model, fp16 with triton: " if "calibrated" in command else "roofline, fp16: "
-    assert known in run(command)[1]
+def test_every_output_says_what_it_is_of(run, command):
+    calibrated = "calibrated" in command
+    assert ("calibrated model, fp16 with triton" if calibrated else "roofline, fp16") in run(command)[1]
     found = json_of(run, f"{command} --format json")
     first = found if isinstance(found, dict) else found[0]
-    assert first["precision"] == "fp16"
-    assert first["library"] == ("triton" if "calibrated" in command else None)
+    asked = ("calibrated", "fp16", "triton") if calibrated else ("roofline", "fp16", None)
+    assert (first["model"], first["precision"], first["library"]) == asked
+    row = next(csv.DictReader(io.StringIO(run(f"{command} --format csv")[1])))
+    assert (row["model"], row["precision"], row["library"] or None) == asked
 
 
 BAD = {

@@ -67,7 +67,13 @@ def explain(
         output.print_json(records[0] if len(records) == 1 else records)
     elif form == "csv":
         output.print_csv(
-            {"target": one.report.target, "device": one.report.device, **share.to_dict()}
+            {
+                "target": one.report.target,
+                "device": one.report.device,
+                "batch": one.report.batch,
+                **one.report.model_settings,
+                **share.to_dict(),
+            }
             for one in found
             for share in one.shares
         )

@@ -208,5 +208,7 @@ def _csv_rows(report: Report) -> list[dict[str, Any]]:
         "model": report.model,
         "paradigm": str(report.paradigm),
         "batch": report.batch,
+        "precision": report.precision,
+        "library": report.library,
     }
     return [{**about, **row.to_dict()} for row in report.operators]

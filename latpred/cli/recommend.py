@@ -14,6 +14,9 @@ from latpred.masks import MaskRates
 from latpred.networks import Network
 from latpred.recommend import recommend_granularity as recommend
 
+#: What each row of a CSV says of its recommendation.
+_ABOUT = ("target", "device", "model", "batch", "precision", "library")
+
 
 @click.command("recommend-granularity", short_help="Choose S or G for each stage.")
 @options.device_option
@@ -71,7 +74,10 @@ def recommend_granularity(
         output.print_json(results[0] if len(results) == 1 else results)
     elif form == "csv":
         output.print_csv(
-            {"target": recommendation.target, "device": recommendation.device, **asdict(candidate)}
+            {
+                **{field: getattr(recommendation, field) for field in _ABOUT},
+                **asdict(candidate),
+            }
             for recommendation in recommendations
             for candidate in recommendation.candidates
         )
