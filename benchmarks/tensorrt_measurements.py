@@ -4,7 +4,8 @@
     latpred calibrate v100.csv --device v100 -o hardware/v100.yaml --source "alibaba/lightweight-…"
 
 The data are alibaba/lightweight-neural-architecture-search's, Apache-2.0, tinynas/latency/op_profiler/V100; they are
-not part of this repository. Rows with a residual addition fused in are kept: the library has as many as without.
+not part of this repository. Rows with a residual addition fused in are kept, though an operator cannot say so: the
+library has as many as without, and a fit to either is as accurate (docs/accuracy.md).
 """
 
 import csv

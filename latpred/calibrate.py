@@ -204,7 +204,9 @@ def fit(
 
     if check:
         _check_sensitivity(residuals, first, described, what)
-    bounds = (first - np.log(100.0), first + np.log(100.0))
+    # An efficiency is a share of a peak.
+    most = [0.0 if name.endswith("efficiency") else np.inf for name in names]
+    bounds = (first - np.log(100.0), np.minimum(first + np.log(100.0), most))
     found = least_squares(residuals, first, bounds=bounds, loss="soft_l1", f_scale=ROBUST_FROM, max_nfev=60)
     return dict(zip(names, np.exp(found.x).tolist(), strict=True))
 

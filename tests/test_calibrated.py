@@ -181,6 +181,118 @@ def test_what_a_device_is_not_calibrated_for(settings, message):
         predict(latpred.load_block("resnet50-stage1"), V100, precision="fp16")
 
 
+# --- TensorRT on a V100: 80 engines, 7.85e12 FP32 and 62.5e12 FP16 multiply-adds/s, 9e11 bytes/s
+
+LANES, TENSOR, DRAM = 7.85e12, 62.5e12, 9e11
+
+
+def tensorrt(precision, batch, **shape):
+    operator = latpred.Convolution(**shape)
+    return predict(operator, V100, batch=batch, model="calibrated", precision=precision, library="tensorrt").latency_s
+
+
+def test_tensorrt_tiles_by_hand():
+    """1×1, 512 → 128, 64×64, batch 10: 320 programs of 128×128, 4 full rounds; smaller tiles only lose."""
+    n = numbers(V100, "fp32", "tensorrt")
+    compute = 512 * (4 * 128 * 128 * 80 / (LANES * n["efficiency"]) + n["wait_s"]) + 4 * n["program_s"]
+    memory = 4 * (10 * 64 * 64 * (512 + 128) + 512 * 128) / (DRAM * n["dram_efficiency"])
+    expected = n["kernel_s"] + joined(compute, memory, n["overlap"])
+    assert tensorrt("fp32", 10, c_in=512, c_out=128, height=64, width=64) == pytest.approx(expected, rel=1e-9)
+
+
+def test_tensorrt_winograd_by_hand():
+    """3×3, 60 → 64, 56×56, batch 32: 7·4 blocks of 8×16 pixels a sample, 2 of channels, 1792 programs, 23 rounds."""
+    n = numbers(V100, "fp32", "tensorrt")
+    products = 64 * 4 * (8 * 16 * 32)  # channels in steps of 8, 4 multiply-adds per output
+    compute = 23 * (products * 80 / (LANES * n["winograd_efficiency"]) + n["winograd_program_s"])
+    memory = 4 * (32 * 56 * 56 * (60 + 64) + 60 * 64 * 9) / (DRAM * n["dram_efficiency"])
+    expected = n["kernel_s"] + joined(compute, memory, n["overlap"])
+    shape = {"c_in": 60, "c_out": 64, "height": 56, "width": 56, "kernel": 3}
+    assert tensorrt("fp32", 32, **shape) == pytest.approx(expected, rel=1e-9)
+
+
+def test_tensorrt_tensor_cores_by_hand():
+    """1×1, stride 2, 40 → 256, 64×64 → 32×32, batch 10: 160 programs of 128×128, 2 rounds, channels by 32."""
+    n = numbers(V100, "fp16", "tensorrt")
+    compute = 64 * 2 * 128 * 128 * 80 / (TENSOR * n["efficiency"]) + 2 * n["program_s"]
+    read = 10 * 32 * 64 * 40  # every second row of the input, whole
+    memory = 2 * (read + 10 * 32 * 32 * 256 + 40 * 256) / (DRAM * n["dram_efficiency"])
+    expected = n["kernel_s"] + joined(compute, memory, n["overlap"])
+    shape = {"c_in": 40, "c_out": 256, "height": 64, "width": 64, "stride": 2}
+    assert tensorrt("fp16", 10, **shape) == pytest.approx(expected, rel=1e-9)
+
+
+def test_tensorrt_filters_larger_than_the_map_by_hand():
+    """7×7 on 6×6, 64 → 300, batch 2: one row of 2 programs of 128×256 on the lanes, two halves at a time."""
+    n = numbers(V100, "fp16", "tensorrt")
+    start = 128 * 256 / 128**2 * n["program_s"]
+    compute = 64 * 49 * 128 * 256 * 80 / (2 * LANES * n["lane_efficiency"]) + start
+    memory = 2 * (2 * 6 * 6 * (64 + 300) + 64 * 300 * 49) / (DRAM * n["dram_efficiency"])
+    expected = n["kernel_s"] + joined(compute, memory, n["overlap"])
+    shape = {"c_in": 64, "c_out": 300, "height": 6, "width": 6, "kernel": 7}
+    assert tensorrt("fp16", 2, **shape) == pytest.approx(expected, rel=1e-9)
+    assert tensorrt("fp16", 1, **shape) < expected / 3  # one sample keeps the tensor cores
+
+
+@pytest.mark.parametrize(("precision", "size"), [("fp32", 4), ("fp16", 2)])
+def test_tensorrt_depthwise_by_hand(precision, size):
+    """3×3 of stride 2 on 64 channels, 56×56 → 28×28, batch 32: 2048 planes."""
+    n = numbers(V100, precision, "tensorrt")
+    compute = 2048 * 28 * 28 * 9 / (LANES * n["depthwise_efficiency"]) + 2048 / 80 * n.get("plane_s", 0)
+    moved = size * (2048 * (56 * 56 * n.get("strided_reads", 1) + 28 * 28) + 64 * 9)
+    constant = n["kernel_s"] + n.get("depthwise_s", 0)
+    expected = constant + joined(compute, moved / (DRAM * n["dram_efficiency"]), n["overlap"])
+    shape = {"c_in": 64, "c_out": 64, "height": 56, "width": 56, "kernel": 3, "stride": 2, "groups": 64}
+    assert tensorrt(precision, 32, **shape) == pytest.approx(expected, rel=1e-9)
+
+
+@given(
+    precision=st.sampled_from(["fp32", "fp16"]),
+    channels=st.tuples(st.integers(2, 600), st.integers(1, 600)),
+    edge=st.integers(2, 100),
+    kernel=st.sampled_from([1, 3, 5, 7]),
+    stride=st.sampled_from([1, 2]),
+    depthwise=st.booleans(),
+    batch=st.integers(1, 129),
+    more=st.integers(1, 70),
+)
+def test_tensorrt_more_work_is_never_faster(precision, channels, edge, kernel, stride, depthwise, batch, more):
+    def time(batch=batch, c_in=channels[0], c_out=channels[1]):
+        shape = {"c_in": c_in, "c_out": c_in if depthwise else c_out, "groups": c_in if depthwise else 1}
+        return tensorrt(precision, batch, height=edge, width=edge, kernel=kernel, stride=stride, **shape)
+
+    least = time() * (1 - 1e-12)
+    assert time(batch=batch + more) >= least
+    assert time(c_in=channels[0] + more) >= least
+    assert time(c_out=channels[1] + more) >= least
+
+
+@given(
+    precision=st.sampled_from(["fp32", "fp16"]),
+    channels=st.tuples(st.integers(1, 2000), st.integers(1, 2000)),
+    edge=st.integers(2, 100),
+    kernel=st.sampled_from([1, 3, 7]),
+    batch=st.integers(1, 128),
+)
+def test_tensorrt_never_beats_the_peaks(precision, channels, edge, kernel, batch):
+    """Winograd does 1/2.25 of the multiply-adds."""
+    operator = latpred.Convolution(c_in=channels[0], c_out=channels[1], height=edge, width=edge, kernel=kernel)
+    compute = operator.macs(batch) / 2.25 / (TENSOR if precision == "fp16" else LANES)
+    memory = operator.elements(batch) * (2 if precision == "fp16" else 4) / DRAM
+    found = predict(operator, V100, batch=batch, model="calibrated", precision=precision, library="tensorrt")
+    assert found.latency_s >= max(compute, memory) * (1 - 1e-12)
+
+
+def test_tensorrt_reaches_its_target_with_numbers_that_make_sense():
+    """Mean 15 % and median 8 % on FP32's shapes left out; no share of a peak above 1, no time below 0."""
+    error = V100.calibration("fp32", "tensorrt").error_of("operators")
+    assert (error.mean_error <= 0.15, error.median_error <= 0.08) == (True, True)
+    for precision in ("fp32", "fp16"):
+        n = numbers(V100, precision, "tensorrt")
+        assert all(0 < n[name] <= 1 for name in n if name.endswith("efficiency"))
+        assert all(1e-9 < n[name] < 1e-4 for name in n if name.endswith("_s"))
+
+
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_tensorrt_predicts_convolutions_only(precision):
     settings = {"batch": 32, "model": "calibrated", "precision": precision, "library": "tensorrt"}

@@ -148,6 +148,14 @@ def test_outliers_do_not_pull_the_fit():
     assert found.error_of("blocks").median_error < 0.03
 
 
+def test_no_efficiency_is_above_one():
+    """Rows four times as fast as the peak allows."""
+    (found,) = calibrate([replace(one, seconds=one.seconds / 4) for one in made()], H200, data_sha256="0")
+    values = {number.name: number.value for number in found.numbers if "efficiency" in number.name}
+    assert len(values) == 2
+    assert max(values.values()) <= 1
+
+
 def test_shapes_are_left_out_whole():
     rows = made()
     folds = folds_of(rows)

@@ -53,10 +53,12 @@ def library_module(library: str) -> ModuleType:
 def device_of(profile: HardwareProfile, precision: str) -> Device:
     """Measured peaks where the profile has them, else the data sheet's, else its parameters."""
     sheet = profile.datasheet or DataSheet(source="")
+    rated = None if profile.peaks else sheet.fp32_peak_flops
+    lane_macs = rated / 2 if rated else profile.peak_macs("fp32")
     return Device(
         engines=profile.pes,
-        macs=profile.peak_macs(precision),
-        lane_macs=profile.peak_macs("fp32"),
+        macs=lane_macs if precision == "fp32" else profile.peak_macs(precision),
+        lane_macs=lane_macs,
         dram=profile.peaks.copy_bandwidth if profile.peaks else (sheet.dram_bandwidth or profile.dram_bandwidth),
         l2=profile.peaks.l2_bandwidth if profile.peaks else profile.l2_bandwidth_ratio * profile.dram_bandwidth,
         l2_bytes=profile.l2_size,
