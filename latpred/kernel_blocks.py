@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Protocol
 
+import numpy as np
+
 from latpred import operators as op
 from latpred.density import patch_count
 from latpred.errors import InputError
@@ -18,6 +20,8 @@ from latpred.paradigms import Skipping
 
 #: SE squeezes to this share of the block's input channels (MODEL §6).
 SQUEEZE_RATIO = 0.25
+#: A rate at which every channel is on, and still looked up.
+LARGEST_GATHERED = 1 - 1e-12
 #: The channel masker's hidden layer is this much narrower than its output (MODEL §5).
 MASKER_REDUCTION = 16
 
@@ -132,7 +136,9 @@ def _maskers(block: BlockShape, skip: Skipping) -> Iterator[tuple[str, op.Operat
 
 def _convolutions(block: BlockShape, skip: Skipping) -> Iterator[tuple[str, op.Operator]]:
     """The three convolutions and what lies between them."""
-    S, rho, w = skip.S, skip.channel_rate, block.inner
+    S, w = skip.S, block.inner
+    # Weights are gathered even where every channel is on; a rate of 1 would say that they are not.
+    rho = np.minimum(skip.channel_rate, LARGEST_GATHERED) if skip.G else skip.channel_rate
     group = {"channel_group": skip.G} if skip.G else {}
     out = {"height": block.out_height, "width": block.out_width}
     conv1: dict[str, Any] = {"c_in": block.c_in, "c_out": w, "height": block.height, "width": block.width}

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import latpred
 from latpred import Channel, Layer, Spatial, Static, predict
+from latpred.calibrated.tiles import halvings
 from latpred.cost import cost_model
 from latpred.predict import curve
 from latpred.profile import PRECISIONS
@@ -33,12 +34,16 @@ def joined(compute, memory, p):
     return (compute**p + memory**p) ** (1 / p)
 
 
+def from_memory(moved, weights, n, peaks):
+    """Maps of which a share is missing in the L2, and weights, which always are [s]."""
+    missing = moved**3 / (moved**3 + (n["cache_share"] * peaks.l2_bytes) ** 3)
+    return (weights + missing * moved) / peaks.copy_bandwidth + (1 - missing) * moved / peaks.l2_bandwidth
+
+
 def test_addition_by_hand():
     n, peaks = numbers(H200, "fp32"), H200.peaks
     moved = 4 * 3 * 256 * 56 * 56 * 128  # two maps read, one written
-    missing = moved**2 / (moved**2 + (n["cache_share"] * peaks.l2_bytes) ** 2)
-    memory = missing * moved / peaks.copy_bandwidth + (1 - missing) * moved / peaks.l2_bandwidth
-    expected = n["kernel_s"] + joined(n["serial_s"], memory, n["overlap"])
+    expected = n["kernel_s"] + joined(n["serial_s"], from_memory(moved, 0, n, peaks), n["overlap"])
     found = calibrated(latpred.Add(channels=256, height=56, width=56), batch=128)
     assert found.latency_s == pytest.approx(expected, rel=1e-9)
 
@@ -49,12 +54,70 @@ def test_convolution_by_hand():
     rounds, steps = -(-(128 * 56 * 56 // 64) // 132), 9 * 2
     busy = 64 * 64 * 32 * 132 / (peaks.fp32_macs * n["large_efficiency"])
     compute = steps * rounds * busy + rounds * n["program_s"]
-    maps = 4 * 2 * 64 * 56 * 56 * 128
-    missing = maps**2 / (maps**2 + (n["cache_share"] * peaks.l2_bytes) ** 2)
-    memory = (4 * 64 * 64 * 9 + missing * maps) / peaks.copy_bandwidth + (1 - missing) * maps / peaks.l2_bandwidth
+    memory = from_memory(4 * 2 * 64 * 56 * 56 * 128, 4 * 64 * 64 * 9, n, peaks)
     expected = n["kernel_s"] + joined(compute, memory, n["overlap"])
     conv = latpred.Convolution(c_in=64, c_out=64, height=56, width=56, kernel=3)
     assert calibrated(conv, batch=128).latency_s == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_narrow_convolution_by_hand():
+    """128 → 32 channels, 1×1, 56×56, batch 128 in FP16: 3136 programs of 128 × 32, as long as of 128 × 64."""
+    n, peaks = numbers(H200, "fp16"), H200.peaks
+    rounds, steps = -(-3136 // 132), 2
+    busy = 128 * 64 * 64 * 132 / (peaks.fp16_macs * n["large_efficiency"])
+    compute = steps * rounds * busy + rounds * n["program_s"]
+    memory = from_memory(2 * (128 + 32) * 56 * 56 * 128, 2 * 128 * 32, n, peaks)
+    expected = n["kernel_s"] + joined(compute, memory, n["overlap"])
+    conv = latpred.Convolution(c_in=128, c_out=32, height=56, width=56)
+    assert calibrated(conv, precision="fp16", batch=128).latency_s == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_gathered_convolution_by_hand():
+    """Half of 256 → 256 channels in pairs, 3×3, 7×7, one sample in TF32: 2 × 4 programs of 32 × 32, each alone.
+
+    A pair is 8 bytes of a sector of 32, so that accesses are halved twice.
+    """
+    n, peaks = numbers(H200, "tf32"), H200.peaks
+    step = 32 * 32 * 64 * 132 / (peaks.tf32_macs * n["small_efficiency"])
+    compute = 9 * 2 * step * n["alone_slowdown"] * n["gather_alone"] ** 2 + n["program_s"]
+    memory = from_memory(4 * 2 * 128 * 49, 4 * 9 * 128 * 128, n, peaks)
+    expected = n["kernel_s"] + joined(compute, memory, n["overlap"])
+    shape = {"c_in": 256, "c_out": 256, "height": 7, "width": 7, "kernel": 3, "channel_group": 2}
+    conv = latpred.Convolution(**shape, input_rate=0.5, output_rate=0.5)
+    assert calibrated(conv, precision="tf32", batch=1).latency_s == pytest.approx(expected, rel=1e-9)
+
+
+def test_small_kernels_by_hand():
+    """128 samples of 2048 → 512: 8192 programs; 1024 inputs are two steps, of which the second waits twice."""
+    n, peaks = numbers(H200, "fp16"), H200.peaks
+    waits = (2 * 2 - 1 + -(-512 // 8 * 128 // 132) - 1) * n["serial_s"]
+    expected = n["kernel_s"] + joined(waits, from_memory(4 * 1024 * 512, 0, n, peaks), n["overlap"])
+    found = calibrated(latpred.FullyConnected(c_in=1024, c_out=512), precision="fp16", batch=128)
+    assert found.latency_s == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("precision", "group", "sides", "expected"),
+    [
+        ("fp32", 1, (False, True), 3),  # 4 of 32 bytes, and FP32 dislikes weights that are adjacent along the inputs
+        ("fp32", 4, (True, True), 1),  # adjacent along the outputs, 16 of 32 bytes
+        ("fp32", 1, (True, False), 0),  # whole rows of outputs
+        ("tf32", 1, (False, True), 0),  # whole rows of inputs
+        ("tf32", 2, (True, True), 2),
+        ("tf32", 16, (True, False), 0),
+        ("fp16", 8, (True, True), 1),
+        ("fp16", 1, (True, False), 0),
+    ],
+)
+def test_how_often_accesses_to_gathered_weights_are_halved(precision, group, sides, expected):
+    assert halvings(precision, group, gathers_in=sides[0], gathers_out=sides[1]) == expected
+
+
+def test_kernels_gather_even_where_every_channel_is_on():
+    block = latpred.load_block("resnet50-stage3")
+    almost, whole = (calibrated(block, Channel(G=1, r=r), "fp16").latency_s for r in (255 / 256, 1.0))
+    assert almost <= whole < almost * 1.03
+    assert whole > 1.5 * calibrated(block, Static(), "fp16").latency_s
 
 
 @given(setting=settings, precision=precisions, batch=st.sampled_from([1, 2, 7, 32, 128]))

@@ -7,6 +7,7 @@ pytest.importorskip("triton", reason="the kernels need torch and triton: pip ins
 
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
+from triton.runtime.errors import OutOfResources  # noqa: E402
 
 import latpred  # noqa: E402
 from latpred.gpu import blocks, check, launch, reference  # noqa: E402
@@ -38,10 +39,11 @@ def test_blocks_in_lower_precision(shape, paradigm, precision):
     edges=st.tuples(st.integers(2, 9), st.integers(2, 9)),
     kernel=st.sampled_from([1, 3]),
     stride=st.sampled_from([1, 2]),
+    adjacent=st.booleans(),
 )
-def test_convolutions_of_random_shapes(groups, channels, columns, edges, kernel, stride):
+def test_convolutions_of_random_shapes(groups, channels, columns, edges, kernel, stride, adjacent):
     x = torch.randn(2, *edges, groups * channels, device=DEVICE)
-    weights = torch.randn(groups, kernel**2, channels, columns, device=DEVICE)
+    weights = blocks.random_filters((groups, kernel**2, channels, columns), "fp32", DEVICE, adjacent)
     found = launch.convolution(x, weights, stride=stride)
     expected = reference.convolution(x, weights, stride)
     assert found.shape == expected.shape
@@ -55,6 +57,36 @@ def test_compaction_lists_the_items_above_their_thresholds_in_order():
     assert active.items[0].tolist() == [0, 1]
     assert active.items[1, 0] == 3
     assert (active.per_map, active.across) == (2, 2)
+
+
+def test_a_map_of_more_scores_than_a_step_takes():
+    """112×112 single pixels; every third is on, and the list ends at the budget."""
+    scores = torch.zeros(1, 112, 112, device=DEVICE)
+    limits = torch.where(torch.arange(112 * 112) % 3 == 0, -1.0, 1.0)[None].to(DEVICE)
+    active = launch.compact(scores, limits, 4000)
+    assert active.items[0].tolist() == list(range(0, 12000, 3))
+    assert active.ranks[0, :7].tolist() == [0, -1, -1, 1, -1, -1, 2]
+    assert int(active.ranks[0, 12000:].max()) == -1
+
+
+@pytest.mark.parametrize(("c_in", "pixels"), [(600, 3000), (40, 300)])
+def test_a_linear_layer_on_a_pool_of_many_parts(c_in, pixels):
+    """Twenty-four and three parts of 128 pixels, added up; many channels leave room for sixteen."""
+    x, weights = torch.randn(2, pixels, 1, c_in, device=DEVICE), torch.randn(9, c_in, device=DEVICE)
+    found = launch.linear(launch.pool(x, 2), weights, "relu")[:, 0]
+    expected = torch.relu(x.double().mean((1, 2)) @ weights.double().T)
+    assert torch.allclose(found.double(), expected, atol=1e-5)
+
+
+def test_a_device_of_little_shared_memory_is_told_so(monkeypatch):
+    class Full:
+        def __getitem__(self, grid):
+            raise OutOfResources(100_000, 65_536, "shared memory")
+
+    monkeypatch.setattr(launch.kernels, "convolution_kernel", Full())
+    x, weights = torch.ones(1, 4, 4, 16, device=DEVICE), torch.ones(1, 1, 16, 16, device=DEVICE)
+    with pytest.raises(latpred.InputError, match="this device has too little shared memory for the tf32 kernels"):
+        launch.convolution(x, weights, precision="tf32")
 
 
 def test_a_wrong_kernel_is_found_before_anything_is_timed(monkeypatch):

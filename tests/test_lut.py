@@ -65,7 +65,7 @@ def test_look_ups_of_calibrated_tables_are_predictions(precision, batch):
     kernels = {"batch": batch, "model": "calibrated", "precision": precision}
     table = latpred.latency_table(target, h200, S=[1, 7], G=[2, 32], **kernels)
     assert (table.precision, table.library) == (precision, "triton")
-    assert table.error < 2e-3
+    assert table.error < 4e-3, "docs/training.md says 0.4 %"
     blocks, generator = {placed.block.name: placed.block for placed in target.blocks}, np.random.default_rng(5)
     for number, entry in enumerate(table.entries):
         for rate in generator.random(3):

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", reason="measuring needs torch and triton: p
 pytest.importorskip("triton", reason="measuring needs torch and triton: pip install 'latpred[gpu]'")
 
 import latpred  # noqa: E402
-from latpred.gpu import session  # noqa: E402
+from latpred.gpu import ahead, session  # noqa: E402
 from latpred.gpu.timing import Timing  # noqa: E402
 from latpred.measurements import read_measurements  # noqa: E402
 from latpred.suites import Point, suite  # noqa: E402
@@ -78,3 +78,40 @@ def test_a_file_of_another_device_is_not_resumed(machine, tmp_path, monkeypatch)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "NVIDIA Other")
     with pytest.raises(latpred.DataError, match="was measured on NVIDIA Test, this is NVIDIA Other"):
         session.run(POINTS, tmp_path / "a.csv", resume=True, report=lambda text: None)
+
+
+class InTurn:
+    """Runs what a pool of processes would, here and now."""
+
+    def __init__(self, jobs, context):
+        self.jobs = jobs
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    map = staticmethod(map)
+
+
+def test_every_kernel_is_compiled_ahead_of_the_session(machine, tmp_path, monkeypatch):
+    """Each row and each numerical check once, also where a row does not fit; cuDNN's need no compiler."""
+    launched, checked, said = [], [], []
+
+    def launch(point):
+        launched.append(point)
+        if len(launched) == 1:
+            raise torch.cuda.OutOfMemoryError
+
+    monkeypatch.setattr(ahead, "ProcessPoolExecutor", InTurn)
+    monkeypatch.setattr(ahead, "_launch", launch)
+    monkeypatch.setattr(ahead.check, "error_of", lambda *given: checked.append(given))
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    static = Point(latpred.load_block("resnet50-stage1"), latpred.Static(), 1, "fp32", "cudnn")
+    monkeypatch.setattr(session, "static_block", lambda *given: Timing(1e-3, 0.9e-3, 1.1e-3, 15, 4))
+    assert session.run([*POINTS, static], tmp_path / "a.csv", jobs=3, report=said.append) == 7
+    assert sorted(point.key for point in launched) == sorted(point.key for point in POINTS)
+    assert [given[:3] for given in checked].count((*next(ahead.check.cases()), "fp32")) == 1
+    assert len(checked) == len(list(ahead.check.cases()))
+    assert said[0].startswith("compiled the kernels in ")

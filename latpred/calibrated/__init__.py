@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from latpred.calibrated.triton import ELEMENT_BYTES, Device, join
+from latpred.calibrated.triton import Device, join
 from latpred.cost import Cost, unsupported
 from latpred.errors import InputError
 from latpred.operators import Operator
-from latpred.profile import Calibration, DataSheet, HardwareProfile
+from latpred.profile import Calibration, DataSheet, HardwareProfile, element_bytes
 
 #: A block is lowered to its kernels, not as published.
 KERNELS = True
@@ -80,6 +80,6 @@ def cost(operator: Operator, machine: Machine, batch: int, *, chained: bool = Fa
         work = work._replace(chained=1.0)
     compute, memory, constant = module.times(work, machine.numbers, machine.device)
     latency = join(compute, memory, machine.numbers) + constant
-    moved = operator.elements(batch) * ELEMENT_BYTES[precision]
+    moved = operator.elements(batch) * element_bytes(precision)
     least = np.maximum(module.LEAST_MACS * operator.macs(batch) / machine.device.macs, moved / machine.device.dram)
     return Cost(compute, memory, constant, np.maximum(latency, least))

@@ -23,7 +23,8 @@ from typing import NamedTuple
 import numpy as np
 
 from latpred import operators as op
-from latpred.calibrated.triton import ELEMENT_BYTES, Device
+from latpred.calibrated.triton import Device
+from latpred.profile import element_bytes
 from latpred.tiling import Numbers, ceil_div
 
 #: The fitted numbers: name → (start, what it is). Never more than twelve in a precision.
@@ -97,7 +98,7 @@ def work_of(operator: op.Operator, batch: Numbers, precision: str) -> Work | Non
     """What a convolution asks for; None for anything else, and for convolutions with rates or few groups."""
     if type(operator) is not op.Convolution or operator.channel_group:
         return None
-    o, size = operator, ELEMENT_BYTES[precision]
+    o, size = operator, element_bytes(precision)
     if o.groups not in (1, o.c_in):
         return None
     depthwise = o.groups == o.c_in and o.c_in > 1

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from latpred.profile import element_bytes
 from latpred.tiling import ceil_div
 
 #: Engines of the device that the rule was tuned on; a library ships one rule for a family of devices.
@@ -28,16 +29,47 @@ class Tile(NamedTuple):
     alone: float
 
 
-#: Tiles by precision, large to small: the fastest of 13 to 15 on an H200 (docs/accuracy.md).
+#: Tiles by precision, large to small: the fastest of 8 to 10 on an H200 (docs/accuracy.md).
 TILES: dict[str, tuple[Tile, ...]] = {
-    "fp32": (Tile(64, 64, 32, 4, 2, 0.84, 1.19), Tile(16, 32, 64, 2, 3, 0.31, 0.95)),
-    "tf32": (Tile(32, 64, 32, 4, 4, 0.16, 0.33), Tile(16, 64, 32, 4, 4, 0.12, 0.19)),
+    "fp32": (Tile(64, 64, 32, 4, 2, 0.83, 1.39), Tile(16, 32, 64, 2, 3, 0.3, 0.72)),
+    "tf32": (
+        Tile(128, 128, 32, 4, 3, 0.53, 0.67),
+        Tile(64, 64, 32, 4, 4, 0.27, 0.3),
+        Tile(32, 32, 64, 4, 3, 0.18, 0.36),
+    ),
     "fp16": (
-        Tile(128, 128, 64, 8, 3, 0.59, 0.67),
-        Tile(64, 64, 64, 4, 4, 0.22, 0.39),
-        Tile(32, 32, 64, 4, 4, 0.11, 0.27),
+        Tile(128, 128, 64, 8, 3, 0.49, 0.67),
+        Tile(64, 64, 64, 4, 4, 0.25, 0.39),
+        Tile(32, 32, 64, 4, 4, 0.12, 0.28),
     ),
 }
+#: Bytes of the widest access, and of what the memory reads at least.
+WIDEST_ACCESS, SECTOR = 16, 32
+
+
+def tiles(precision: str, *, masker: bool = False) -> tuple[Tile, ...]:
+    """The tiles of a kernel; on the tensor cores, one with a masker never takes the smallest, whose time it doubles."""
+    every = TILES[precision]
+    return (*every[:-1], every[-2]) if masker and precision != "fp32" else every
+
+
+def inputs_adjacent(precision: str, group: int = 1, *, gathers_out: bool = False) -> bool:
+    """Whether a filter's input channels lie side by side in memory, rather than its output channels.
+
+    TF32 products need them so; FP32 ones are three times as fast the other way. Gathering is cheap across the
+    adjacent channels, dear along them, unless a group fills a whole access.
+    """
+    short = group * element_bytes(precision) < WIDEST_ACCESS
+    return precision == "tf32" or (gathers_out and (short or precision == "fp16"))
+
+
+def halvings(precision: str, group: int, *, gathers_in: bool, gathers_out: bool) -> float:
+    """How often what is read of the weights at a time is halved, from a sector of the memory down to a group."""
+    adjacent = inputs_adjacent(precision, group, gathers_out=gathers_out)
+    along = gathers_in if adjacent else gathers_out
+    if not along and not (adjacent and precision == "fp32"):
+        return 0.0
+    return max(float(np.log2(SECTOR / (group * element_bytes(precision)))), 0.0)
 
 
 def width(tile: Tile, columns: Any) -> Any:
@@ -54,13 +86,15 @@ def _power(n: Any) -> Any:
     return np.maximum(16, 2 ** np.ceil(np.log2(np.maximum(n, 1)))).astype(int)
 
 
-def choose(precision: str, rows: Any, columns: Any, channels: Any, taps: int, planes: Any) -> Any:
-    """Index of the tile in TILES[precision] that should finish first; an array where an argument is.
+def choose(
+    precision: str, rows: Any, columns: Any, channels: Any, taps: int, planes: Any, *, masker: bool = False
+) -> Any:
+    """Index of the tile among `tiles` that should finish first; an array where an argument is.
 
     Programs share an engine at the tile's `busy` time per step, and none finishes sooner than its steps take alone.
     """
     times = []
-    for tile in TILES[precision]:
+    for tile in tiles(precision, masker=masker):
         programs = ceil_div(rows, tile.rows) * ceil_div(columns, tile.columns) * planes
         steps = taps * ceil_div(channels, depth(tile, channels))
         times.append(steps * np.maximum(ceil_div(programs, TUNED_ENGINES) * tile.busy, tile.alone))

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from latpred import operators as op
-from latpred.calibrated.tiles import TILES, depth, width
+from latpred.calibrated.tiles import TILES, Tile, depth, halvings, tiles, width
+from latpred.profile import element_bytes
 from latpred.tiling import Numbers, ceil_div
 
 #: The fitted numbers: name → (start, what it is). Never more than twelve.
@@ -25,24 +26,25 @@ NUMBERS: dict[str, tuple[float, str]] = {
         1.2,
         "time of a step of four warps alone on an engine, over its share of a full one",
     ),
-    "serial_s": (4.0e-7, "time of a step of a small kernel, which waits for memory [s]"),
-    "program_s": (3.0e-7, "time to start and end a program [s]"),
-    "switch_s": (5.0e-7, "constant time that a kernel adds where another kind of kernel ran before it [s]"),
-    "cache_share": (0.7, "maps of which half are found in the L2, over its size"),
-    "gather_factor": (2.0, "time of a step whose columns of weights are gathered, over a plain one"),
-    "masker_factor": (1.3, "time of a step that also computes the mask's scores, over a plain one"),
+    "serial_s": (3.0e-7, "time of a step of a small kernel, which waits for memory [s]"),
+    "program_s": (7.0e-7, "time to start and end a program [s]"),
+    "switch_s": (4.0e-7, "constant time that a kernel adds where another kind of kernel ran before it [s]"),
+    "cache_share": (0.4, "maps of which half are found in the L2, over its size"),
+    "gather_factor": (1.5, "time of a step on a full engine when accesses to gathered weights are halved, over before"),
+    "gather_alone": (1.5, "the same for a program alone on an engine"),
     "overlap": (3.0, "exponent p of (computeᵖ + memoryᵖ)^(1/p)"),
 }
 #: The least share of an operator's multiply-adds that is done.
 LEAST_MACS = 1.0
 #: Place of the smallest tile among the sizes, of which a library may have two only.
 SMALLEST = 2
-ELEMENT_BYTES = {"fp32": 4, "tf32": 4, "fp16": 2}
-#: How the small kernels cut their work (`latpred.gpu.launch`): pixels and channels of a program of the pool and the
-#: steps of its loop, outputs and inputs of a step of a linear layer, scores of a step of the compaction.
-POOL_PIXELS, POOL_CHANNELS, POOL_STEPS = 128, 64, 4.0
-LINEAR_OUT, LINEAR_IN = 16, 128
-COMPACTION_SCORES, COMPACTION_PIXELS = 2048, 1024
+#: How sharply maps stop being found in the L2 as they outgrow it.
+CACHE_EXPONENT = 3
+#: How the small kernels cut their work (`latpred.gpu.launch`): pixels and channels of a program of the pool, outputs
+#: and inputs of a step of a linear layer, scores that a program of the compaction reads at a time.
+POOL_PIXELS, POOL_CHANNELS = 128, 64
+LINEAR_OUT, LINEAR_IN = 8, 512
+COMPACTION_SCORES = 1024
 
 
 def numbers(precision: str) -> dict[str, tuple[float, str]]:
@@ -56,9 +58,9 @@ class Work(NamedTuple):
 
     `step_macs` are those of one step of a program, padding included, zero in kernels that only wait for memory. `size`
     is 0 for the largest tile, 1 for the middle and 2 for the smallest, and a program has 4·`quarters` warps.
-    `weight_bytes` come from the off-chip memory, `map_bytes` from there or from the L2. `gathered` and `masked` are 1
-    where the step does more, `chained` where another kernel runs before. `programs` to `quarters` have a first axis,
-    over the tiles that the library may take; the fastest counts.
+    `weight_bytes` come from the off-chip memory, `map_bytes` from there or from the L2. `gathered` is how often the
+    accesses to the weights are halved, `chained` 1 where another kernel runs before. `programs` to `quarters` have a
+    first axis, over tiles that the library may take; the fastest counts.
     """
 
     programs: Numbers = 0.0
@@ -69,7 +71,6 @@ class Work(NamedTuple):
     weight_bytes: Numbers = 0.0
     map_bytes: Numbers = 0.0
     gathered: Numbers = 0.0
-    masked: Numbers = 0.0
     chained: Numbers = 0.0
 
 
@@ -88,15 +89,18 @@ def times(work: Work, fitted: Mapping[str, Numbers], device: Device) -> tuple[Nu
     """Compute, memory and constant time [s]; the first two overlap."""
     n = {**{name: start for name, (start, _) in NUMBERS.items()}, **fitted}
     share = ceil_div(work.programs, device.engines)
+    some = np.minimum(share, 1)
     by_size = (n["large_efficiency"], n["middle_efficiency"], n["small_efficiency"])
     efficiency = np.choose(np.asarray(work.size, dtype=int), by_size)
     busy = work.step_macs * device.engines / (device.macs * efficiency)
     alone = busy * n["alone_slowdown"] / work.quarters
-    factor = n["gather_factor"] ** work.gathered * n["masker_factor"] ** work.masked
-    gemm = factor * work.steps * np.maximum(share * busy, np.minimum(share, 1) * alone) + share * n["program_s"]
-    compute = np.where(np.asarray(work.step_macs) > 0, gemm, share * work.steps * n["serial_s"]).min(axis=0)
+    full, lone = (n[name] ** work.gathered for name in ("gather_factor", "gather_alone"))
+    gemm = work.steps * np.maximum(share * busy * full, some * alone * lone) + share * n["program_s"]
+    # The first program's waits follow one another; each further one adds a single wait, since it overlaps the others'.
+    waits = (some * work.steps + share - some) * n["serial_s"]
+    compute = np.where(np.asarray(work.step_macs) > 0, gemm, waits).min(axis=0)
     cache = n["cache_share"] * device.l2_bytes
-    missing = work.map_bytes**2 / (work.map_bytes**2 + cache**2)
+    missing = work.map_bytes**CACHE_EXPONENT / (work.map_bytes**CACHE_EXPONENT + cache**CACHE_EXPONENT)
     memory = (work.weight_bytes + missing * work.map_bytes) / device.dram
     memory = memory + (1 - missing) * work.map_bytes / device.l2
     return compute, memory, n["kernel_s"] + work.chained * n["switch_s"]
@@ -116,23 +120,40 @@ def work_of(operator: op.Operator, batch: Numbers, precision: str) -> Work | Non
 
 
 def _gemm(
-    precision: str, rows: Numbers, columns: Numbers, channels: Numbers, taps: int, planes: Numbers, **rest: Numbers
+    precision: str,
+    rows: Numbers,
+    columns: Numbers,
+    channels: Numbers,
+    taps: int,
+    planes: Numbers,
+    *,
+    masker: bool = False,
+    **rest: Numbers,
 ) -> Work:
-    tiles = TILES[precision]
-    across = [width(tile, columns) for tile in tiles]
-    deep = [depth(tile, channels) for tile in tiles]
+    offered = tiles(precision, masker=masker)
+    across = [width(tile, columns) for tile in offered]
+    deep = [depth(tile, channels) for tile in offered]
     programs = [
-        ceil_div(rows, tile.rows) * ceil_div(columns, wide) * planes for tile, wide in zip(tiles, across, strict=True)
+        ceil_div(rows, tile.rows) * ceil_div(columns, wide) * planes for tile, wide in zip(offered, across, strict=True)
     ]
+    places = {tile: place for place, tile in enumerate(TILES[precision][:-1])}
     dimensions = max(map(np.ndim, (rows, columns, channels, planes)))
     by_tile = {
         "programs": programs,
         "steps": [taps * ceil_div(channels, step) for step in deep],
-        "step_macs": [tile.rows * wide * step for tile, wide, step in zip(tiles, across, deep, strict=True)],
-        "size": [*range(len(tiles) - 1), SMALLEST],
-        "quarters": [tile.warps / 4 for tile in tiles],
+        "step_macs": [_step_macs(*parts) for parts in zip(offered, across, deep, strict=True)],
+        "size": [places.get(tile, SMALLEST) for tile in offered],
+        "quarters": [tile.warps / 4 for tile in offered],
     }
     return Work(**{name: _stacked(values, dimensions) for name, values in by_tile.items()}, **rest)
+
+
+def _step_macs(tile: Tile, wide: Numbers, step: Numbers) -> Numbers:
+    """Those of a step as wide as the tile that takes as long as one of `wide` columns.
+
+    Its products fall with the width, the rows that it reads do not: the geometric mean of both.
+    """
+    return step * tile.rows * np.sqrt(tile.columns * wide)
 
 
 def _stacked(values: list[Any], dimensions: int) -> Numbers:
@@ -140,14 +161,14 @@ def _stacked(values: list[Any], dimensions: int) -> Numbers:
     return np.stack(np.broadcast_arrays(*values, np.zeros((1,) * dimensions))[:-1])
 
 
-def convolution(o: op.Convolution, N: Numbers, precision: str) -> Work:
+def convolution(o: op.Convolution, N: Numbers, precision: str, *, masker: bool = False) -> Work:
     """Dense, grouped or with gathered channel groups; of patches where the operator has them."""
-    size, taps = ELEMENT_BYTES[precision], o.kernel**2
+    size, taps = element_bytes(precision), o.kernel**2
     pixels = o.out_height * o.out_width
     if o.channel_group:
         group = o.channel_group
         channels, columns = _active(o.c_in, o.input_rate, group), _active(o.c_out, o.output_rate, group)
-        used = np.minimum(N * np.asarray(o.input_rate) * np.asarray(o.output_rate), 1.0)
+        used = np.minimum(N * (channels / o.c_in) * (columns / o.c_out), 1.0)
         maps = N * (o.height * o.width * channels + pixels * columns)
         return _gemm(
             precision,
@@ -158,7 +179,12 @@ def convolution(o: op.Convolution, N: Numbers, precision: str) -> Work:
             N,
             weight_bytes=o.weights * used * size,
             map_bytes=maps * size,
-            gathered=float(np.any(np.asarray(o.output_rate) < 1)),
+            gathered=halvings(
+                precision,
+                group,
+                gathers_in=bool(np.any(np.asarray(o.input_rate) < 1)),
+                gathers_out=bool(np.any(np.asarray(o.output_rate) < 1)),
+            ),
         )
     read = o.height * o.width if o.kernel > 1 else pixels
     rows: Numbers = pixels
@@ -176,6 +202,7 @@ def convolution(o: op.Convolution, N: Numbers, precision: str) -> Work:
         o.groups,
         weight_bytes=o.weights * size,
         map_bytes=maps * size,
+        masker=masker,
     )
 
 
@@ -186,7 +213,7 @@ def _active(channels: int, rate: Any, group: int) -> Numbers:
 def masker_convolution(o: op.MaskerConvolution, N: Numbers, precision: str) -> Work:
     """Dense, whatever the rate, with the masker in the same kernel."""
     dense = op.Convolution(c_in=o.c_in, c_out=o.c_out, height=o.height, width=o.width)
-    return convolution(dense, N, precision)._replace(masked=1.0)
+    return convolution(dense, N, precision, masker=True)
 
 
 def _small(programs: Numbers, steps: Numbers, map_bytes: Numbers) -> Work:
@@ -197,28 +224,26 @@ def _small(programs: Numbers, steps: Numbers, map_bytes: Numbers) -> Work:
 def elementwise(o: op.Operator, N: Numbers, precision: str) -> Work:
     """One pass over maps; where a patch is stored must be known before it is read."""
     steps = 2.0 if isinstance(o, op.ScatterAdd) else 1.0
-    return _small(1.0, steps, map_bytes=o.elements(N) * ELEMENT_BYTES[precision])
+    return _small(1.0, steps, map_bytes=o.elements(N) * element_bytes(precision))
 
 
 def pool(o: Any, N: Numbers, precision: str) -> Work:
-    """Partial means: a program per POOL_PIXELS pixels, channel block and sample, whose loop always runs whole."""
+    """Partial means: a program per POOL_PIXELS pixels, channel block and sample; it reads, and adds up twice."""
     pixels = o.active * o.S**2 if isinstance(o, op.PatchGlobalPool) else o.height * o.width
     programs = ceil_div(pixels, POOL_PIXELS) * ceil_div(o.channels, POOL_CHANNELS) * N
-    return _small(programs, POOL_STEPS, map_bytes=o.elements(N) * ELEMENT_BYTES[precision])
+    return _small(programs, 3.0, map_bytes=o.elements(N) * element_bytes(precision))
 
 
 def fully_connected(o: op.FullyConnected, N: Numbers, _: str) -> Work:
-    """A program per block of outputs and sample, whose steps wait for one another."""
+    """A program per block of outputs and sample; every step but the first waits for its input, then its weights."""
     programs = ceil_div(o.c_out, LINEAR_OUT) * N
-    return _small(programs, ceil_div(o.c_in, LINEAR_IN), map_bytes=4.0 * o.c_in * o.c_out)
+    return _small(programs, 2.0 * ceil_div(o.c_in, LINEAR_IN) - 1, map_bytes=4.0 * o.c_in * o.c_out)
 
 
 def mask_compaction(o: op.MaskCompaction, N: Numbers, _: str) -> Work:
-    """A program per map; its steps sum the scores of some items, and rank them when their sums are complete."""
-    pixels = -(-o.height * o.width // o.items)
-    block_pixels = min(1 << (pixels - 1).bit_length(), COMPACTION_PIXELS)
-    block_items = max(min(1 << (o.items - 1).bit_length(), COMPACTION_SCORES // block_pixels), 2)
-    steps = 1.0 + -(-o.items // block_items) * (1 + -(-pixels // block_pixels))
+    """A program per map: it reads its scores, sums those of an item, reads thresholds and writes what is on."""
+    pixels = o.height * o.width
+    steps = 1.0 + (o.items < pixels) + (pixels + 2.0 * o.items) / COMPACTION_SCORES
     return _small(o.maps(N) * 1.0, steps, map_bytes=4.0 * o.elements(N))
 
 

@@ -34,6 +34,7 @@ def seconds(context: click.Context, parameter: click.Parameter, text: str | None
 @click.option("--output", "-o", "output_file", type=click.Path(path_type=Path), required=True, help=".csv, or .yaml.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted file.")
 @click.option("--time-budget", callback=seconds, metavar="8m", help="Stop after this time, at a complete row.")
+@click.option("--jobs", type=click.IntRange(1), default=1, help="Compile the kernels in this many processes first.")
 def measure(
     suite_name: str | None,
     workload: Path | None,
@@ -41,6 +42,7 @@ def measure(
     output_file: Path,
     resume: bool,
     time_budget: float | None,
+    jobs: int,
 ) -> None:
     """Time dynamic blocks on this machine's GPU.
 
@@ -52,7 +54,7 @@ def measure(
     \b
     latpred measure --suite quick -o mine.csv
     latpred measure --workload mine.yaml -o mine.csv --time-budget 8m
-    latpred measure --workload mine.yaml -o mine.csv --resume
+    latpred measure --workload mine.yaml -o mine.csv --resume --jobs 8
     latpred measure --profile-only -o mine.yaml
     """
     if sum(map(bool, (suite_name, workload, profile_only))) != 1:
@@ -65,7 +67,7 @@ def measure(
     if profile_only:
         _write_profile(output_file)
     else:
-        _measure(points, output_file, resume, time_budget)
+        _measure(points, output_file, resume=resume, time_budget_s=time_budget, jobs=jobs)
 
 
 def require_gpu() -> None:
@@ -79,15 +81,14 @@ def require_gpu() -> None:
         raise InputError("measuring needs a CUDA device, and torch finds none on this machine")
 
 
-def _measure(points: list[Point], path: Path, resume: bool, time_budget: float | None) -> None:
+def _measure(points: list[Point], path: Path, **settings: Any) -> None:
     from latpred.gpu import session
 
     def report(text: str) -> None:
         click.echo(text, err=True)
 
-    settings: dict[str, Any] = {"resume": resume, "time_budget_s": time_budget, "report": report}
     with progress_bar("measuring") as progress:
-        written = session.run(points, path, progress=progress, **settings)
+        written = session.run(points, path, progress=progress, report=report, **settings)
     report(f"wrote {path}: {written} rows")
 
 

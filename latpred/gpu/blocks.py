@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from latpred.blocks import Bottleneck
+from latpred.calibrated.tiles import inputs_adjacent
 from latpred.density import active_patches, patch_count
 from latpred.errors import InputError
 from latpred.gpu import launch
@@ -47,11 +48,10 @@ class Weights:
 
 def random_weights(block: Bottleneck, paradigm: Paradigm, precision: str, device: str) -> Weights:
     """Normal numbers of the variance that keeps a map's."""
-    dtype = DTYPES[precision]
 
-    def filters(groups: int, taps: int, c_in: int, c_out: int) -> Tensor:
-        scaled = torch.randn(groups, taps, c_in, c_out, device=device) / math.sqrt(taps * c_in)
-        return scaled.to(dtype)
+    def filters(groups: int, taps: int, c_in: int, c_out: int, gathered: bool = False) -> Tensor:
+        adjacent = inputs_adjacent(precision, int(paradigm.granularity or 1), gathers_out=gathered)
+        return random_filters((groups, taps, c_in, c_out), precision, device, adjacent)
 
     def matrix(c_out: int, c_in: int) -> Tensor:
         return torch.randn(c_out, c_in, device=device) / math.sqrt(c_in)
@@ -60,15 +60,34 @@ def random_weights(block: Bottleneck, paradigm: Paradigm, precision: str, device
     widths: tuple[int, ...] = (block.c_in, 1)
     if isinstance(paradigm, Channel):
         widths = channel_masker_widths(block, int(paradigm.granularity), paradigm.masker_layers)
+    channel = isinstance(paradigm, Channel)
+    masker = tuple(matrix(c_out, c_in) for c_in, c_out in pairwise(widths))
+    if isinstance(paradigm, Spatial):
+        masker = (score_filters(block.c_in, precision, device),)
     return Weights(
-        conv1=filters(1, 1, block.c_in, w),
-        conv2=filters(block.groups, 9, w // block.groups, w // block.groups),
+        conv1=filters(1, 1, block.c_in, w, channel),
+        conv2=filters(block.groups, 9, w // block.groups, w // block.groups, channel),
         conv3=filters(1, 1, w, block.c_out),
         shortcut=filters(1, 1, block.c_in, block.c_out) if needs_shortcut(block) else None,
-        masker=tuple(matrix(c_out, c_in) for c_in, c_out in pairwise(widths)),
+        masker=masker,
         squeeze=matrix(squeezed, w),
         excite=matrix(w, squeezed),
     )
+
+
+def random_filters(shape: tuple[int, int, int, int], precision: str, device: str, adjacent: bool) -> Tensor:
+    """Weights (groups, taps, C in, C out) of a convolution, whose C in are `adjacent` in memory, or else its C out."""
+    groups, taps, c_in, c_out = shape
+    scaled = (torch.randn(groups, c_out, taps, c_in, device=device) / math.sqrt(taps * c_in)).to(DTYPES[precision])
+    filters = scaled.permute(0, 2, 3, 1)
+    return filters if adjacent else filters.contiguous()
+
+
+def score_filters(c_in: int, precision: str, device: str) -> Tensor:
+    """Weights of a masker's score, as the first of the sixteen rows that tensor cores take at least."""
+    rows = torch.zeros(16, c_in, device=device)
+    rows[0] = torch.randn(c_in, device=device) / math.sqrt(c_in)
+    return rows.to(DTYPES[precision])
 
 
 def random_input(block: Bottleneck, precision: str, batch: int, device: str) -> Tensor:
@@ -153,7 +172,7 @@ def _spatial(
     how: Any,
 ) -> Tensor:
     S, s = int(paradigm.granularity), block.stride
-    y, scores = launch.convolution(x, w.conv1, relu=True, mask_weights=w.masker[0].flatten(), **how)
+    y, scores = launch.convolution(x, w.conv1, relu=True, mask_weights=w.masker[0], **how)
     on = launch.compact(scores, limits, active, (S * s, S * s))
     on = replace(on, height=S, width=S)
     y = launch.convolution(y, w.conv2, relu=True, stride=s, patches=on, **how)

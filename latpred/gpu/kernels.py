@@ -1,4 +1,4 @@
-"""The Triton kernels. Maps are NHWC, weights (groups, taps, channels in, channels out); sums are FP32.
+"""The Triton kernels. Maps are NHWC; a filter's channels in, or its channels out, lie side by side. Sums are FP32.
 
 One implicit-GEMM convolution with compile-time switches serves dense, patch, channel and layer skipping; the rest is
 bandwidth: compaction of masks, pooling, small linear layers, scaling, and scatter-add.
@@ -27,16 +27,20 @@ def convolution_kernel(
     columns,
     x_pitch,
     y_pitch,
-    weight_rows,
-    weight_columns,
+    weight_plane,
+    weight_tap,
+    weight_pitch,
     stride,
     patch_height,
     patch_width,
     patches_across,
     patches_per_map,
-    group_size,
     slots,
     ALIGNMENT: tl.constexpr,
+    INPUTS_ADJACENT: tl.constexpr,
+    GROUP: tl.constexpr,
+    RUN: tl.constexpr,
+    SLOTS: tl.constexpr,
     KERNEL: tl.constexpr,
     PATCHES: tl.constexpr,
     GROUPS_IN: tl.constexpr,
@@ -53,14 +57,20 @@ def convolution_kernel(
 
     PATCHES: rows are the pixels of the active patches listed in `patches`, and are stored one after another.
     GROUPS_IN, GROUPS_OUT: the third grid axis is the sample, with its own list of active channel groups; otherwise it
-    is the convolution's group. MASKER: the first tile of columns also writes x·mask_weights, a score per pixel.
-    Channels, columns, pitches and weight columns come in units of ALIGNMENT, so that the compiler can widen accesses.
+    is the convolution's group. GROUP channels switch together, and RUN of them are known to lie side by side.
+    MASKER: the first tile of columns also writes x·mask_weights, a score per pixel.
+    INPUTS_ADJACENT: the weights of an output channel and tap lie side by side, else those of an input channel and tap;
+    `weight_pitch` is the step along the other axis. Channels, columns and pitches come in units of ALIGNMENT, so that
+    the compiler can widen accesses.
     """
     channels = channels * ALIGNMENT
     columns = columns * ALIGNMENT
     x_pitch = x_pitch * ALIGNMENT
     y_pitch = y_pitch * ALIGNMENT
-    weight_columns = weight_columns * ALIGNMENT
+    weight_plane = weight_plane * ALIGNMENT
+    weight_tap = weight_tap * ALIGNMENT
+    row_pitch = 1 if INPUTS_ADJACENT else weight_pitch * ALIGNMENT
+    column_pitch = weight_pitch * ALIGNMENT if INPUTS_ADJACENT else 1
     plane = tl.program_id(2)
     row = tl.program_id(0) * BLOCK_ROWS + tl.arange(0, BLOCK_ROWS)
     column = tl.program_id(1) * BLOCK_COLUMNS + tl.arange(0, BLOCK_COLUMNS)
@@ -89,18 +99,21 @@ def convolution_kernel(
         y_row = plane * rows + row
     else:
         x_channel = plane * channels
-        weight_base = plane * KERNEL * KERNEL * weight_rows * weight_columns
+        weight_base = plane * weight_plane
         y_column = plane * columns + column
     weight_column = column
     if GROUPS_OUT:
-        of_column = tl.load(groups_out + plane * slots + column // group_size, mask=column < columns, other=0)
-        weight_column = of_column * group_size + column % group_size
+        of_column = tl.load(groups_out + plane * slots + column // GROUP, mask=column < columns, other=0)
+        weight_column = tl.max_contiguous(tl.multiple_of(of_column * GROUP + column % GROUP, RUN), RUN)
     first_y = out_y * stride - KERNEL // 2
     first_x = out_x * stride - KERNEL // 2
     total = tl.zeros((BLOCK_ROWS, BLOCK_COLUMNS), dtype=tl.float32)
     score = tl.zeros((BLOCK_ROWS,), dtype=tl.float32)
     scores_16 = tl.zeros((BLOCK_ROWS, 16), dtype=tl.float32)
     steps = tl.cdiv(channels, BLOCK_CHANNELS)
+    slot = tl.arange(0, SLOTS)
+    # All of a sample's groups at once: looked up in memory, they would delay every step's weights.
+    listed = tl.load(groups_in + plane * slots + slot, mask=slot < slots, other=0) if GROUPS_IN else slot
     for step in range(KERNEL * KERNEL * steps):
         tap = step // steps
         channel = (step - tap * steps) * BLOCK_CHANNELS + tl.arange(0, BLOCK_CHANNELS)
@@ -115,21 +128,28 @@ def convolution_kernel(
         )
         weight_row = channel
         if GROUPS_IN:
-            of_row = tl.load(groups_in + plane * slots + channel // group_size, mask=channel < channels, other=0)
-            weight_row = of_row * group_size + channel % group_size
+            of_row = tl.gather(listed, tl.minimum(channel // GROUP, SLOTS - 1), 0)
+            weight_row = tl.max_contiguous(tl.multiple_of(of_row * GROUP + channel % GROUP, RUN), RUN)
         b = tl.load(
-            weights + weight_base + (tap * weight_rows + weight_row)[:, None] * weight_columns + weight_column[None, :],
+            weights
+            + (weight_base + tap * weight_tap)
+            + (weight_row * row_pitch)[:, None]
+            + (weight_column * column_pitch)[None, :],
             mask=(channel < channels)[:, None] & (column < columns)[None, :],
             other=0.0,
         )
         total = tl.dot(a, b, total, input_precision=PRECISION)
         if MASKER:
-            m = tl.load(mask_weights + channel, mask=channel < channels, other=0.0)
             if MASKER_DOT:
                 # On the tensor cores, as the first of sixteen columns: `a` need not leave the shared memory.
-                m_16 = tl.where(tl.arange(0, 16)[None, :] == 0, m[:, None], 0.0).to(a.dtype)
+                m_16 = tl.load(
+                    mask_weights + channel[:, None] + tl.arange(0, 16)[None, :] * channels,
+                    mask=(channel < channels)[:, None],
+                    other=0.0,
+                )
                 scores_16 = tl.dot(a, m_16, scores_16, input_precision=PRECISION)
             else:
+                m = tl.load(mask_weights + channel, mask=channel < channels, other=0.0)
                 score += tl.sum(a * m[None, :], 1)
     if MASKER and tl.program_id(1) == 0:
         tl.store(scores + row, score + tl.sum(scores_16, 1), mask=row < rows)
@@ -237,21 +257,18 @@ def pool_kernel(
     channels,
     splits,
     ALIGNMENT: tl.constexpr,
-    SPLIT_PIXELS: tl.constexpr,
     BLOCK_PIXELS: tl.constexpr,
     BLOCK_CHANNELS: tl.constexpr,
 ):
-    """The share of the mean that SPLIT_PIXELS pixels of one sample contribute, for a block of channels."""
+    """The share of the mean that BLOCK_PIXELS pixels of one sample contribute, for a block of channels."""
     channels = channels * ALIGNMENT
     sample = tl.program_id(2)
     split = tl.program_id(0)
     channel = tl.program_id(1) * BLOCK_CHANNELS + tl.arange(0, BLOCK_CHANNELS)
-    total = tl.zeros((BLOCK_CHANNELS,), dtype=tl.float32)
-    for start in range(0, SPLIT_PIXELS, BLOCK_PIXELS):
-        pixel = split * SPLIT_PIXELS + start + tl.arange(0, BLOCK_PIXELS)
-        inside = (pixel < pixels)[:, None] & (channel < channels)[None, :]
-        source = (sample * pixels + pixel)[:, None] * channels + channel[None, :]
-        total += tl.sum(tl.load(x + source, mask=inside, other=0.0).to(tl.float32), 0)
+    pixel = split * BLOCK_PIXELS + tl.arange(0, BLOCK_PIXELS)
+    inside = (pixel < pixels)[:, None] & (channel < channels)[None, :]
+    source = (sample * pixels + pixel)[:, None] * channels + channel[None, :]
+    total = tl.sum(tl.load(x + source, mask=inside, other=0.0).to(tl.float32), 0)
     tl.store(y + (sample * splits + split) * channels + channel, total / pixels, mask=channel < channels)
 
 
@@ -266,6 +283,7 @@ def linear_kernel(
     ACTIVATION: tl.constexpr,
     BLOCK_OUT: tl.constexpr,
     BLOCK_IN: tl.constexpr,
+    BLOCK_SPLITS: tl.constexpr,
 ):
     """A block of outputs of a fully connected layer for one sample, whose input is the sum of `splits` rows."""
     sample = tl.program_id(1)
@@ -274,8 +292,11 @@ def linear_kernel(
     for start in range(0, c_in, BLOCK_IN):
         channel = start + tl.arange(0, BLOCK_IN)
         value = tl.zeros((BLOCK_IN,), dtype=tl.float32)
-        for split in range(splits):
-            value += tl.load(x + (sample * splits + split) * c_in + channel, mask=channel < c_in, other=0.0)
+        for first in range(0, splits, BLOCK_SPLITS):
+            split = first + tl.arange(0, BLOCK_SPLITS)
+            source = (sample * splits + split)[:, None] * c_in + channel[None, :]
+            parts = tl.load(x + source, mask=(split < splits)[:, None] & (channel < c_in)[None, :], other=0.0)
+            value += tl.sum(parts, 0)
         inside = (out < c_out)[:, None] & (channel < c_in)[None, :]
         w = tl.load(weights + out[:, None] * c_in + channel[None, :], mask=inside, other=0.0)
         total += tl.sum(w.to(tl.float32) * value[None, :], 1)
@@ -294,40 +315,3 @@ def scale_kernel(x, factors, y, elements, map_elements, channels, BLOCK: tl.cons
     factor = tl.load(factors + (element // map_elements) * channels + element % channels, mask=inside, other=0.0)
     value = tl.load(x + element, mask=inside, other=0.0).to(tl.float32) * factor
     tl.store(y + element, value.to(y.dtype.element_ty), mask=inside)
-
-
-@triton.jit
-def copy_kernel(x, y, elements, passes, BLOCK: tl.constexpr):
-    """`passes` times over a buffer: read, and add up; for the bandwidth of the cache that the buffer fits into."""
-    programs = tl.num_programs(0)
-    total = tl.zeros((BLOCK,), dtype=tl.float32)
-    blocks = tl.cdiv(elements, BLOCK)
-    for number in range(passes * blocks // programs):
-        block = (tl.program_id(0) + number * programs) % blocks
-        total += tl.load(x + block * BLOCK + tl.arange(0, BLOCK))
-    tl.store(y + tl.program_id(0) * BLOCK + tl.arange(0, BLOCK), total)
-
-
-@triton.jit
-def multiply_add_kernel(x, y, steps, BLOCK: tl.constexpr):
-    """Eight chains of FP32 multiply-adds per element, out of registers: the peak of the lanes."""
-    offset = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    a = tl.load(x + offset)
-    c0 = a + 1.0
-    c1 = a + 2.0
-    c2 = a + 3.0
-    c3 = a + 4.0
-    c4 = a + 5.0
-    c5 = a + 6.0
-    c6 = a + 7.0
-    c7 = a + 8.0
-    for _ in range(steps):
-        c0 = tl.fma(a, c0, a)
-        c1 = tl.fma(a, c1, a)
-        c2 = tl.fma(a, c2, a)
-        c3 = tl.fma(a, c3, a)
-        c4 = tl.fma(a, c4, a)
-        c5 = tl.fma(a, c5, a)
-        c6 = tl.fma(a, c6, a)
-        c7 = tl.fma(a, c7, a)
-    tl.store(y + offset, c0 + c1 + c2 + c3 + c4 + c5 + c6 + c7)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeAlias
 
 import torch
 import triton
+from triton.runtime.errors import OutOfResources
 
-from latpred.calibrated.tiles import TILES, Tile, choose, depth, width
+from latpred.calibrated.tiles import Tile, choose, depth, tiles, width
 from latpred.errors import InputError
 from latpred.gpu import kernels
 
@@ -21,6 +23,10 @@ MOST_ELEMENTS = 2**31 - 1
 WIDEST_ALIGNMENT = 16
 #: Pixels that one program of the pool averages.
 POOL_PIXELS = 128
+#: Scores that a step of the compaction takes, and its warps.
+COMPACTION_SCORES, COMPACTION_WARPS = 8192, 8
+#: Outputs, inputs at most, and elements to add up at once, of a step of a linear layer.
+LINEAR_OUT, LINEAR_IN, LINEAR_ELEMENTS = 8, 512, 8192
 #: Elements that one program of an element-wise kernel handles.
 ELEMENTWISE_BLOCK = 2048
 
@@ -62,9 +68,11 @@ def convolution(
 ) -> Any:
     """The convolution of `x` (N, H, W, C) with `weights` (groups, taps, C in, C out), padded to keep the map.
 
+    The weights are adjacent in memory along C in or along C out.
+
     With `patches`, only those, as a tensor (patches, patch height, patch width, C out). With `groups_in`, `x` holds
-    the active channels only; with `groups_out`, so does the result. With `mask_weights`, a pair: the result and a
-    score per pixel.
+    the active channels only; with `groups_out`, so does the result. With `mask_weights` (16, C), of which the first
+    row counts, a pair: the result and a score per pixel. Raises InputError where the device cannot run it.
     """
     samples, height, map_width, pitch = x.shape
     groups, taps, weight_rows, weight_columns = weights.shape
@@ -82,54 +90,67 @@ def convolution(
     _reachable(x, y)
     scores = torch.empty(pixels if mask_weights is not None else 1, dtype=torch.float32, device=x.device)
     if tile is None:
-        tile = TILES[precision][int(choose(precision, rows, columns, channels, taps, planes))]
+        tile = _tile(precision, rows, columns, channels, taps, planes, mask_weights is not None)
     block_columns = int(width(tile, columns))
     grid = (triton.cdiv(rows, tile.rows), triton.cdiv(columns, block_columns), planes)
     lists = groups_in or groups_out
-    alignment = math.gcd(channels, columns, pitch, y_pitch, weight_columns, WIDEST_ALIGNMENT)
-    kernels.convolution_kernel[grid](
-        x,
-        weights,
-        y,
-        patches.items if patches else x,
-        groups_in.items if groups_in else x,
-        groups_out.items if groups_out else x,
-        mask_weights if mask_weights is not None else x,
-        scores,
-        rows,
-        height,
-        map_width,
-        out_height,
-        out_width,
-        channels // alignment,
-        columns // alignment,
-        pitch // alignment,
-        y_pitch // alignment,
-        weight_rows,
-        weight_columns // alignment,
-        stride,
-        patches.height if patches else 1,
-        patches.width if patches else 1,
-        patches.across if patches else 1,
-        patches.per_map if patches else 1,
-        group_size,
-        lists.items.shape[1] if lists else 1,
-        ALIGNMENT=alignment,
-        KERNEL=kernel,
-        PATCHES=patches is not None,
-        GROUPS_IN=groups_in is not None,
-        GROUPS_OUT=groups_out is not None,
-        MASKER=mask_weights is not None,
-        MASKER_DOT=precision != "fp32",
-        RELU=relu,
-        PRECISION="tf32" if precision == "tf32" else "ieee",
-        BLOCK_ROWS=tile.rows,
-        BLOCK_COLUMNS=block_columns,
-        BLOCK_CHANNELS=int(depth(tile, channels)),
-        num_warps=tile.warps,
-        num_stages=tile.stages,
-    )
+    inputs_adjacent = weights.stride(2) == 1
+    pitches = weights.stride(0), weights.stride(1), weights.stride(3 if inputs_adjacent else 2)
+    alignment = math.gcd(channels, columns, pitch, y_pitch, *pitches, WIDEST_ALIGNMENT)
+    try:
+        kernels.convolution_kernel[grid](
+            x,
+            weights,
+            y,
+            patches.items if patches else x,
+            groups_in.items if groups_in else x,
+            groups_out.items if groups_out else x,
+            mask_weights if mask_weights is not None else x,
+            scores,
+            rows,
+            height,
+            map_width,
+            out_height,
+            out_width,
+            channels // alignment,
+            columns // alignment,
+            pitch // alignment,
+            y_pitch // alignment,
+            *(pitch // alignment for pitch in pitches),
+            stride,
+            patches.height if patches else 1,
+            patches.width if patches else 1,
+            patches.across if patches else 1,
+            patches.per_map if patches else 1,
+            lists.items.shape[1] if lists else 1,
+            ALIGNMENT=alignment,
+            INPUTS_ADJACENT=inputs_adjacent,
+            GROUP=group_size,
+            SLOTS=triton.next_power_of_2(lists.items.shape[1]) if lists else 1,
+            RUN=math.gcd(group_size, WIDEST_ALIGNMENT),
+            KERNEL=kernel,
+            PATCHES=patches is not None,
+            GROUPS_IN=groups_in is not None,
+            GROUPS_OUT=groups_out is not None,
+            MASKER=mask_weights is not None,
+            MASKER_DOT=precision != "fp32",
+            RELU=relu,
+            PRECISION="tf32" if precision == "tf32" else "ieee",
+            BLOCK_ROWS=tile.rows,
+            BLOCK_COLUMNS=block_columns,
+            BLOCK_CHANNELS=int(depth(tile, channels)),
+            num_warps=tile.warps,
+            num_stages=tile.stages,
+        )
+    except OutOfResources as error:
+        raise InputError(f"this device has too little {error.name} for the {precision} kernels") from None
     return y if mask_weights is None else (y, scores.view(samples, out_height, out_width))
+
+
+@cache
+def _tile(precision: str, rows: int, columns: int, channels: int, taps: int, planes: int, masker: bool) -> Tile:
+    chosen = int(choose(precision, rows, columns, channels, taps, planes, masker=masker))
+    return tiles(precision, masker=masker)[chosen]
 
 
 def compact(
@@ -158,9 +179,9 @@ def compact(
         items,
         budget,
         0 if local else items,
-        BLOCK_ITEMS=max(min(triton.next_power_of_2(items), 2048 // block_pixels), 2),
+        BLOCK_ITEMS=max(min(triton.next_power_of_2(items), COMPACTION_SCORES // block_pixels), 2),
         BLOCK_PIXELS=block_pixels,
-        num_warps=8,
+        num_warps=COMPACTION_WARPS,
     )
     return Active(active, ranks, patch[0], patch[1], across, items)
 
@@ -214,8 +235,7 @@ def pool(x: Tensor, samples: int) -> Tensor:
         channels // alignment,
         splits,
         ALIGNMENT=alignment,
-        SPLIT_PIXELS=POOL_PIXELS,
-        BLOCK_PIXELS=32,
+        BLOCK_PIXELS=POOL_PIXELS,
         BLOCK_CHANNELS=block_channels,
     )
     return y
@@ -226,8 +246,18 @@ def linear(x: Tensor, weights: Tensor, activation: str = "none") -> Tensor:
     samples, splits, c_in = x.shape
     c_out = weights.shape[0]
     y = torch.empty((samples, 1, c_out), dtype=torch.float32, device=x.device)
-    kernels.linear_kernel[(triton.cdiv(c_out, 16), samples)](
-        x, weights, y, splits, c_in, c_out, ACTIVATION=activation, BLOCK_OUT=16, BLOCK_IN=128
+    block_in = min(triton.next_power_of_2(c_in), LINEAR_IN)
+    kernels.linear_kernel[(triton.cdiv(c_out, LINEAR_OUT), samples)](
+        x,
+        weights,
+        y,
+        splits,
+        c_in,
+        c_out,
+        ACTIVATION=activation,
+        BLOCK_OUT=LINEAR_OUT,
+        BLOCK_IN=block_in,
+        BLOCK_SPLITS=min(triton.next_power_of_2(splits), LINEAR_ELEMENTS // block_in),
     )
     return y
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from latpred.gpu import kernels
+from latpred.gpu import peak_kernels
 from latpred.gpu.session import environment
 from latpred.gpu.timing import Job, cache_bytes, timed
 
@@ -28,7 +28,7 @@ def l2_bandwidth(passes: int = 64) -> float:
     out = torch.empty(programs * block, device="cuda")
 
     def step(_: int) -> None:
-        kernels.copy_kernel[(programs,)](source, out, elements, passes, BLOCK=block, num_warps=8)
+        peak_kernels.copy_kernel[(programs,)](source, out, elements, passes, BLOCK=block, num_warps=8)
 
     read = passes * (elements // block) // programs * programs * block * 4
     return read / timed(Job(step)).median_s
@@ -41,7 +41,7 @@ def fma_peak(steps: int = 4096) -> float:
     out = torch.empty_like(source)
 
     def step(_: int) -> None:
-        kernels.multiply_add_kernel[(programs,)](source, out, steps, BLOCK=block, num_warps=8)
+        peak_kernels.multiply_add_kernel[(programs,)](source, out, steps, BLOCK=block, num_warps=8)
 
     return 8 * steps * block * programs / timed(Job(step)).median_s
 

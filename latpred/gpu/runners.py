@@ -10,6 +10,7 @@ import torch
 
 from latpred import operators as op
 from latpred.blocks import Bottleneck
+from latpred.calibrated.tiles import inputs_adjacent
 from latpred.density import active_patches
 from latpred.errors import InputError
 from latpred.gpu import blocks, launch
@@ -17,8 +18,16 @@ from latpred.gpu.blocks import DTYPES, forced
 from latpred.gpu.launch import Active, Tensor
 from latpred.gpu.timing import Job, cache_bytes, copies_beyond_cache
 from latpred.paradigms import Paradigm
+from latpred.suites import Point
 
 DEVICE = "cuda"
+
+
+def job(point: Point) -> Job:
+    """A row to be; raises InputError for what the kernels do not compute."""
+    if isinstance(point.target, Bottleneck):
+        return block_job(point.target, point.paradigm, point.batch, point.precision)
+    return operator_job(point.target, point.batch, point.precision)
 
 
 def block_job(block: Bottleneck, paradigm: Paradigm, batch: int, precision: str) -> Job:
@@ -83,8 +92,10 @@ def _convolution(o: op.Convolution, batch: int, precision: str) -> Job:
         x = _map(precision, batch, o.height, o.width, c_in)
     shape = (o.groups, o.kernel**2, o.c_in // o.groups, o.c_out // o.groups)
 
+    adjacent = inputs_adjacent(precision, group, gathers_out=groups_out is not None)
+
     def make() -> Tensor:
-        return (torch.randn(shape, device=DEVICE) / math.sqrt(shape[1] * shape[2])).to(DTYPES[precision])
+        return blocks.random_filters(shape, precision, DEVICE, adjacent)
 
     def run(weights: Tensor) -> Tensor:
         y: Tensor = launch.convolution(
@@ -114,10 +125,10 @@ def _local(batch: int, groups: int, rate: Any) -> Active:
 
 def _masker_convolution(o: op.MaskerConvolution, batch: int, precision: str) -> Job:
     x = _map(precision, batch, o.height, o.width, o.c_in)
-    masker = torch.randn(o.c_in, device=DEVICE)
+    masker = blocks.score_filters(o.c_in, precision, DEVICE)
 
     def make() -> Tensor:
-        return (torch.randn(1, 1, o.c_in, o.c_out, device=DEVICE) / math.sqrt(o.c_in)).to(DTYPES[precision])
+        return blocks.random_filters((1, 1, o.c_in, o.c_out), precision, DEVICE, inputs_adjacent(precision))
 
     def run(weights: Tensor) -> Any:
         return launch.convolution(x, weights, precision=precision, relu=True, mask_weights=masker)

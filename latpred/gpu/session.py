@@ -17,6 +17,7 @@ from latpred import __version__
 from latpred.blocks import Bottleneck
 from latpred.errors import DataError, InputError
 from latpred.gpu import runners
+from latpred.gpu.ahead import compile_ahead
 from latpred.gpu.check import verify
 from latpred.gpu.cudnn import static_block
 from latpred.gpu.timing import Timing, timed
@@ -24,7 +25,7 @@ from latpred.measurements import read_rows, row_of, write_rows
 from latpred.suites import Point
 
 #: What one replayed row may take [s], the setting up not counted.
-ROW_BUDGET_S = 0.04
+ROW_BUDGET_S = 0.03
 
 
 def run(
@@ -33,21 +34,26 @@ def run(
     *,
     resume: bool = False,
     time_budget_s: float | None = None,
+    jobs: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
     report: Callable[[str], None] = print,
 ) -> int:
     """Measure `points` into the CSV `path`; returns the rows written.
 
-    A point that does not fit the GPU's memory is reported and left out. Raises DataError where the kernels are wrong
-    on this device, or where the file to resume is of another device.
+    With several `jobs`, that many processes compile the kernels first. A point that does not fit the GPU's memory is
+    reported and left out. Raises DataError where the kernels are wrong on this device, or where the file to resume is
+    of another device.
     """
     started = time.monotonic()
     done = _done(path) if resume and path.exists() else set()
     if not (resume and path.exists()):
         write_rows(path, ())
+    left = [point for point in points if point.key not in done]
+    if jobs > 1:
+        compile_ahead(left, jobs, progress)
+        report(f"compiled the kernels in {time.monotonic() - started:.0f} s")
     for precision in dict.fromkeys(point.precision for point in points):
         report(f"{precision}: {verify(precision)} numerical checks passed")
-    left = [point for point in points if point.key not in done]
     written = 0
     for number, point in enumerate(left):
         progress(number, len(left))
@@ -66,11 +72,7 @@ def _timing(point: Point, report: Callable[[str], None]) -> Timing | None:
     try:
         if point.library == "cudnn" and isinstance(point.target, Bottleneck):
             return static_block(point.target, point.batch, point.precision)
-        if isinstance(point.target, Bottleneck):
-            job = runners.block_job(point.target, point.paradigm, point.batch, point.precision)
-        else:
-            job = runners.operator_job(point.target, point.batch, point.precision)
-        return timed(job, ROW_BUDGET_S)
+        return timed(runners.job(point), ROW_BUDGET_S)
     except torch.cuda.OutOfMemoryError:
         torch.cuda.empty_cache()
         report(f"left out, out of GPU memory: {' '.join(point.key)}")
