@@ -32,7 +32,7 @@ from latpred.predict import checked_batch, curve
 from latpred.profile import HardwareProfile
 from latpred.transformers import VisionTransformer
 
-#: Intervals of an entry that is no staircase; interpolation then errs by less than 0.1 % on every shipped device.
+#: Intervals of an entry that is no staircase; interpolation then errs by less than 0.2 % on every shipped device.
 GRID = 256
 #: Intervals for each sample of a batch, where whole samples are gathered and the latency bends at every one.
 GRID_PER_SAMPLE = 64

@@ -20,7 +20,8 @@ from latpred.paradigms import Channel, Layer, Paradigm, Spatial, Static
 from latpred.profile import Precision
 from latpred.records import Count, Plain, Record
 
-Fraction = Annotated[float, Field(ge=0, le=1, strict=True)]
+#: What skips everything has nothing to time.
+Fraction = Annotated[float, Field(gt=0, le=1, strict=True)]
 LIBRARIES = ("triton", "cudnn")
 
 

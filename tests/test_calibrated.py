@@ -96,6 +96,24 @@ def test_small_kernels_by_hand():
     assert found.latency_s == pytest.approx(expected, rel=1e-9)
 
 
+def test_a_pool_by_hand():
+    """1024 channels of 14×14, 32 samples: 2 parts of 128 pixels × 16 of 64 channels, 1024 programs, 8 an engine."""
+    n, peaks = numbers(H200, "fp32"), H200.peaks
+    pool = latpred.GlobalPool(channels=1024, height=14, width=14)
+    memory = from_memory(4 * pool.elements(32), 0, n, peaks)
+    expected = n["kernel_s"] + joined((3 + 8 - 1) * n["serial_s"], memory, n["overlap"])
+    assert calibrated(pool, batch=32).latency_s == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_compaction_by_hand():
+    """32×32 scores in 64 items: a wait to start, one for the sums, and (1024 + 2·64)/1024 for reading and writing."""
+    n, peaks = numbers(H200, "fp32"), H200.peaks
+    compaction = latpred.operators.MaskCompaction(height=32, width=32, items=64)
+    memory = from_memory(4 * compaction.elements(4), 0, n, peaks)
+    expected = n["kernel_s"] + joined((2 + 1.125) * n["serial_s"], memory, n["overlap"])
+    assert calibrated(compaction, batch=4).latency_s == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.mark.parametrize(
     ("precision", "group", "sides", "expected"),
     [
@@ -117,7 +135,7 @@ def test_kernels_gather_even_where_every_channel_is_on():
     block = latpred.load_block("resnet50-stage3")
     almost, whole = (calibrated(block, Channel(G=1, r=r), "fp16").latency_s for r in (255 / 256, 1.0))
     assert almost <= whole < almost * 1.03
-    assert whole > 1.5 * calibrated(block, Static(), "fp16").latency_s
+    assert whole > calibrated(block, Static(), "fp16").latency_s
 
 
 @given(setting=settings, precision=precisions, batch=st.sampled_from([1, 2, 7, 32, 128]))

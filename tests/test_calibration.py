@@ -188,7 +188,7 @@ def test_what_cannot_be_fitted(chosen, message):
 
 def test_a_missing_class_is_named():
     rows = [one for one in made() if "channel" not in one.kind]
-    with pytest.raises(latpred.DataError, match="no row depends on gather_factor, the time of a step on a full"):
+    with pytest.raises(latpred.DataError, match="no row depends on gather_factor, the factor on a step of a full"):
         calibrate(rows, H200, data_sha256="0")
 
 
@@ -248,18 +248,34 @@ def test_spearman_is_scipys(values, seed):
 
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "fp16"])
 def test_shipped_calibrations_on_shapes_never_fitted(precision):
-    """The targets; in FP16 the mean error misses 8 % by 0.2 points, and its band and TF32's hold too few rows."""
     rows = [one for one in read_measurements(HELD_OUT) if one.precision == precision]
     assert not {one.shape for one in rows} & {one.shape for one in read_measurements(FITTED)}
     (found,) = validate(rows, H200, ["calibrated"])
     assert found.blocks.n > 200
-    assert found.blocks.mape <= (0.083 if precision == "fp16" else 0.08)
     assert found.blocks.p90_ape <= 0.18
     assert found.blocks.ratio_mae <= 0.05
     assert found.blocks.granularity_regret_p95 <= 0.05
     assert found.blocks.spearman > 0.99
-    if precision == "fp32":
-        assert 0.72 <= found.blocks.band_coverage <= 0.88
+
+
+MISSED = pytest.mark.xfail(strict=True, reason="docs/accuracy.md says by how much, and what was tried")
+
+
+@pytest.mark.parametrize(
+    ("precision", "field", "least", "most"),
+    [
+        ("fp32", "mape", 0, 0.08),
+        ("tf32", "mape", 0, 0.08),
+        pytest.param("fp16", "mape", 0, 0.08, marks=MISSED),
+        ("fp32", "band_coverage", 0.72, 0.88),
+        pytest.param("tf32", "band_coverage", 0.72, 0.88, marks=MISSED),
+        pytest.param("fp16", "band_coverage", 0.72, 0.88, marks=MISSED),
+    ],
+)
+def test_targets_on_shapes_never_fitted(precision, field, least, most):
+    rows = [one for one in read_measurements(HELD_OUT) if one.precision == precision]
+    (found,) = validate(rows, H200, ["calibrated"])
+    assert least <= getattr(found.blocks, field) <= most
 
 
 def test_the_command_compares_every_model(capsys, tmp_path):
@@ -310,12 +326,14 @@ def test_the_command_draws(capsys, tmp_path):
         ("measure --suite quick -o a.csv --time-budget 8", "'8' is no duration; write 90s, 8m or 1h"),
         ("measure --workload no.yaml -o a.csv", "there is no workload file 'no.yaml'"),
         ("measure --workload w.yaml -o a.csv", "w.yaml: S 1: must be at least 1, got 0; colour: unknown field"),
+        ("measure --workload none.yaml -o a.csv", "none.yaml: r 2: must be greater than 0, got 0.0"),
         ("measure --suite quick -o old.csv", "old.csv exists; go on with it with --resume, or give another name"),
     ],
 )
 def test_mistakes_in_what_to_measure(command, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "w.yaml").write_text("blocks: [resnet50-stage1]\nS: [0]\ncolour: red\n")
+    (tmp_path / "none.yaml").write_text("blocks: [resnet50-stage1]\nr: [0.5, 0.0]\n")
     (tmp_path / "old.csv").write_text("")
     code, err = failed(capsys, command)
     assert code in (1, 2)

@@ -59,6 +59,27 @@ def test_compaction_lists_the_items_above_their_thresholds_in_order():
     assert (active.per_map, active.across) == (2, 2)
 
 
+@pytest.mark.parametrize(("active_in", "active_out"), [(2, 7), (7, 2)])
+def test_groups_in_and_out_may_differ_in_number(active_in, active_out):
+    """Two samples with 9 groups of 4 channels, of which some are in, and others out."""
+
+    def listed(active):
+        limits = blocks.forced(2, 9, active, DEVICE)
+        return launch.compact(torch.zeros(2, 1, 9, device=DEVICE), limits, active, local=True)
+
+    x, y = torch.randn(2, 5, 5, 36, device=DEVICE), listed(active_out)
+    weights = blocks.random_filters((1, 9, 36, 36), "fp32", DEVICE, adjacent=True)
+    on = listed(active_in)
+    channels_in = (on.items[:, :, None] * 4 + torch.arange(4, device=DEVICE)).view(2, -1).long()
+    channels_out = (y.items[:, :, None] * 4 + torch.arange(4, device=DEVICE)).view(2, -1).long()
+    compact = torch.stack([x[sample][..., channels_in[sample]] for sample in range(2)])
+    found = launch.convolution(compact, weights, groups_in=on, groups_out=y, group_size=4)
+    for sample in range(2):
+        some = weights[:, :, channels_in[sample]][..., channels_out[sample]]
+        expected = reference.convolution(compact[sample : sample + 1], some)
+        assert torch.allclose(found[sample : sample + 1].double(), expected, atol=1e-4)
+
+
 def test_a_map_of_more_scores_than_a_step_takes():
     """112×112 single pixels; every third is on, and the list ends at the budget."""
     scores = torch.zeros(1, 112, 112, device=DEVICE)

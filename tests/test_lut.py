@@ -58,14 +58,14 @@ def test_spatial_look_ups_are_exact(table):
         assert found == pytest.approx(latpred.predict(block, profile, latpred.Spatial(S=7, r=r)).latency_s, rel=1e-12)
 
 
-@pytest.mark.parametrize(("precision", "batch"), [("fp16", 128), ("fp32", 1), ("tf32", 8)])
+@pytest.mark.parametrize(("precision", "batch"), [("fp16", 128), ("fp32", 128), ("tf32", 8)])
 def test_look_ups_of_calibrated_tables_are_predictions(precision, batch):
     """Patches and groups of channels switch whole, and a layer's latency bends at every whole sample."""
     h200, target = latpred.load_profile("h200"), latpred.load_network("resnet50")
     kernels = {"batch": batch, "model": "calibrated", "precision": precision}
     table = latpred.latency_table(target, h200, S=[1, 7], G=[2, 32], **kernels)
     assert (table.precision, table.library) == (precision, "triton")
-    assert table.error < 4e-3, "docs/training.md says 0.4 %"
+    assert table.error < 6e-3, "docs/training.md says 0.6 %"
     blocks, generator = {placed.block.name: placed.block for placed in target.blocks}, np.random.default_rng(5)
     for number, entry in enumerate(table.entries):
         for rate in generator.random(3):

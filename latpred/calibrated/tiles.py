@@ -43,6 +43,10 @@ TILES: dict[str, tuple[Tile, ...]] = {
         Tile(32, 32, 64, 4, 4, 0.12, 0.28),
     ),
 }
+#: How the small kernels cut their work: pixels and channels of a program of the pool, outputs and inputs of a step of a
+#: linear layer.
+POOL_PIXELS, POOL_CHANNELS = 128, 64
+LINEAR_OUT, LINEAR_IN = 8, 512
 #: Bytes of the widest access, and of what the memory reads at least.
 WIDEST_ACCESS, SECTOR = 16, 32
 
@@ -56,8 +60,9 @@ def tiles(precision: str, *, masker: bool = False) -> tuple[Tile, ...]:
 def inputs_adjacent(precision: str, group: int = 1, *, gathers_out: bool = False) -> bool:
     """Whether a filter's input channels lie side by side in memory, rather than its output channels.
 
-    TF32 products need them so; FP32 ones are three times as fast the other way. Gathering is cheap across the
-    adjacent channels, dear along them, unless a group fills a whole access.
+    TF32 products need them so; FP32 ones are two to three times as fast the other way, FP16 ones alike. Gathering is
+    cheap across the adjacent channels and dear along them: FP16 lays them across what is gathered out, and FP32 does
+    where a group does not fill a whole access.
     """
     short = group * element_bytes(precision) < WIDEST_ACCESS
     return precision == "tf32" or (gathers_out and (short or precision == "fp16"))
@@ -67,6 +72,7 @@ def halvings(precision: str, group: int, *, gathers_in: bool, gathers_out: bool)
     """How often what is read of the weights at a time is halved, from a sector of the memory down to a group."""
     adjacent = inputs_adjacent(precision, group, gathers_out=gathers_out)
     along = gathers_in if adjacent else gathers_out
+    # FP32 reads weights that are adjacent along the inputs as slowly as gathered ones.
     if not along and not (adjacent and precision == "fp32"):
         return 0.0
     return max(float(np.log2(SECTOR / (group * element_bytes(precision)))), 0.0)

@@ -1,7 +1,7 @@
 """The kernels of `latpred.gpu` as equations: what each asks of the device, and how long that takes.
 
 An operator becomes `Work`: programs, steps of their sum, multiply-adds and bytes, all known from its shape and from the
-tile that the library ships. `seconds` turns work into time with the fitted numbers `NUMBERS`.
+tile that the library ships. `times` turns work into time with the fitted numbers `NUMBERS`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from latpred import operators as op
-from latpred.calibrated.tiles import TILES, Tile, depth, halvings, tiles, width
+from latpred.calibrated.tiles import (
+    LINEAR_IN,
+    LINEAR_OUT,
+    POOL_CHANNELS,
+    POOL_PIXELS,
+    TILES,
+    Tile,
+    depth,
+    halvings,
+    tiles,
+    width,
+)
 from latpred.profile import element_bytes
 from latpred.tiling import Numbers, ceil_div
 
@@ -30,8 +41,8 @@ NUMBERS: dict[str, tuple[float, str]] = {
     "program_s": (7.0e-7, "time to start and end a program [s]"),
     "switch_s": (4.0e-7, "constant time that a kernel adds where another kind of kernel ran before it [s]"),
     "cache_share": (0.4, "maps of which half are found in the L2, over its size"),
-    "gather_factor": (1.5, "time of a step on a full engine when accesses to gathered weights are halved, over before"),
-    "gather_alone": (1.5, "the same for a program alone on an engine"),
+    "gather_factor": (1.5, "factor on a step of a full engine for each halving of the accesses to gathered weights"),
+    "gather_alone": (1.5, "the same factor for a program alone on an engine"),
     "overlap": (3.0, "exponent p of (computeᵖ + memoryᵖ)^(1/p)"),
 }
 #: The least share of an operator's multiply-adds that is done.
@@ -40,11 +51,8 @@ LEAST_MACS = 1.0
 SMALLEST = 2
 #: How sharply maps stop being found in the L2 as they outgrow it.
 CACHE_EXPONENT = 3
-#: How the small kernels cut their work (`latpred.gpu.launch`): pixels and channels of a program of the pool, outputs
-#: and inputs of a step of a linear layer, scores that a program of the compaction reads at a time.
-POOL_PIXELS, POOL_CHANNELS = 128, 64
-LINEAR_OUT, LINEAR_IN = 8, 512
-COMPACTION_SCORES = 1024
+#: Scores that a program of the compaction reads while it waits once: four for each thread of eight warps.
+COMPACTION_READ = 1024
 
 
 def numbers(precision: str) -> dict[str, tuple[float, str]]:
@@ -235,15 +243,21 @@ def pool(o: Any, N: Numbers, precision: str) -> Work:
 
 
 def fully_connected(o: op.FullyConnected, N: Numbers, _: str) -> Work:
-    """A program per block of outputs and sample; every step but the first waits for its input, then its weights."""
+    """A program per block of outputs and sample; every step but the first waits for its input, then its weights.
+
+    The pool's partial means that it adds up are not counted: they are read at once.
+    """
     programs = ceil_div(o.c_out, LINEAR_OUT) * N
     return _small(programs, 2.0 * ceil_div(o.c_in, LINEAR_IN) - 1, map_bytes=4.0 * o.c_in * o.c_out)
 
 
 def mask_compaction(o: op.MaskCompaction, N: Numbers, _: str) -> Work:
-    """A program per map: it reads its scores, sums those of an item, reads thresholds and writes what is on."""
+    """A program per map: it reads its scores, sums those of an item, reads thresholds and writes what is on.
+
+    Reading and writing are counted in parts of a wait, since they overlap.
+    """
     pixels = o.height * o.width
-    steps = 1.0 + (o.items < pixels) + (pixels + 2.0 * o.items) / COMPACTION_SCORES
+    steps = 1.0 + (o.items < pixels) + (pixels + 2.0 * o.items) / COMPACTION_READ
     return _small(o.maps(N) * 1.0, steps, map_bytes=4.0 * o.elements(N))
 
 

@@ -103,7 +103,7 @@ def convolution_kernel(
         y_column = plane * columns + column
     weight_column = column
     if GROUPS_OUT:
-        of_column = tl.load(groups_out + plane * slots + column // GROUP, mask=column < columns, other=0)
+        of_column = tl.load(groups_out + plane * (columns // GROUP) + column // GROUP, mask=column < columns, other=0)
         weight_column = tl.max_contiguous(tl.multiple_of(of_column * GROUP + column % GROUP, RUN), RUN)
     first_y = out_y * stride - KERNEL // 2
     first_x = out_x * stride - KERNEL // 2

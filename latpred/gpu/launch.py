@@ -11,7 +11,17 @@ import torch
 import triton
 from triton.runtime.errors import OutOfResources
 
-from latpred.calibrated.tiles import Tile, choose, depth, tiles, width
+from latpred.calibrated.tiles import (
+    LINEAR_IN,
+    LINEAR_OUT,
+    POOL_CHANNELS,
+    POOL_PIXELS,
+    Tile,
+    choose,
+    depth,
+    tiles,
+    width,
+)
 from latpred.errors import InputError
 from latpred.gpu import kernels
 
@@ -21,12 +31,10 @@ Tensor: TypeAlias = torch.Tensor
 MOST_ELEMENTS = 2**31 - 1
 #: Elements that an access is widened to at most, where all channel counts allow it.
 WIDEST_ALIGNMENT = 16
-#: Pixels that one program of the pool averages.
-POOL_PIXELS = 128
 #: Scores that a step of the compaction takes, and its warps.
 COMPACTION_SCORES, COMPACTION_WARPS = 8192, 8
-#: Outputs, inputs at most, and elements to add up at once, of a step of a linear layer.
-LINEAR_OUT, LINEAR_IN, LINEAR_ELEMENTS = 8, 512, 8192
+#: Elements that a step of a linear layer adds up at once.
+LINEAR_ELEMENTS = 8192
 #: Elements that one program of an element-wise kernel handles.
 ELEMENTWISE_BLOCK = 2048
 
@@ -45,11 +53,6 @@ class Active:
     width: int = 1
     across: int = 1
     per_map: int = 1
-
-    @property
-    def pixels(self) -> int:
-        """Pixels of an item."""
-        return self.height * self.width
 
 
 def convolution(
@@ -93,7 +96,7 @@ def convolution(
         tile = _tile(precision, rows, columns, channels, taps, planes, mask_weights is not None)
     block_columns = int(width(tile, columns))
     grid = (triton.cdiv(rows, tile.rows), triton.cdiv(columns, block_columns), planes)
-    lists = groups_in or groups_out
+    slots = groups_in.items.shape[1] if groups_in else 1
     inputs_adjacent = weights.stride(2) == 1
     pitches = weights.stride(0), weights.stride(1), weights.stride(3 if inputs_adjacent else 2)
     alignment = math.gcd(channels, columns, pitch, y_pitch, *pitches, WIDEST_ALIGNMENT)
@@ -122,11 +125,11 @@ def convolution(
             patches.width if patches else 1,
             patches.across if patches else 1,
             patches.per_map if patches else 1,
-            lists.items.shape[1] if lists else 1,
+            slots,
             ALIGNMENT=alignment,
             INPUTS_ADJACENT=inputs_adjacent,
             GROUP=group_size,
-            SLOTS=triton.next_power_of_2(lists.items.shape[1]) if lists else 1,
+            SLOTS=triton.next_power_of_2(slots),
             RUN=math.gcd(group_size, WIDEST_ALIGNMENT),
             KERNEL=kernel,
             PATCHES=patches is not None,
@@ -226,7 +229,7 @@ def pool(x: Tensor, samples: int) -> Tensor:
     pixels = x.numel() // channels // samples
     splits = triton.cdiv(pixels, POOL_PIXELS)
     y = torch.empty((samples, splits, channels), dtype=torch.float32, device=x.device)
-    block_channels = min(64, triton.next_power_of_2(channels))
+    block_channels = min(POOL_CHANNELS, triton.next_power_of_2(channels))
     alignment = math.gcd(channels, WIDEST_ALIGNMENT)
     kernels.pool_kernel[(splits, triton.cdiv(channels, block_channels), samples)](
         x,

@@ -49,7 +49,7 @@ def run(
     if not (resume and path.exists()):
         write_rows(path, ())
     left = [point for point in points if point.key not in done]
-    if jobs > 1:
+    if jobs > 1 and left:
         compile_ahead(left, jobs, progress)
         report(f"compiled the kernels in {time.monotonic() - started:.0f} s")
     for precision in dict.fromkeys(point.precision for point in points):
