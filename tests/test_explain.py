@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import latpred
+from latpred.cli import main
 from latpred.cost import cost_model, fill_model
 from latpred.explain_table import visible
 
@@ -220,3 +221,10 @@ def test_mistakes_end_in_one_line(arguments, message):
     assert result.returncode == 2
     assert result.stderr.startswith(message)
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_what_predict_notes_is_said_here_too(capsys):
+    with pytest.raises(SystemExit) as exit:
+        main(["explain", "--device", "h200", "--block", "r50-stage1", "--model", "calibrated", "--batch", "512"])
+    assert exit.value.code == 0
+    assert "note: extrapolated: h200 was calibrated with batches 1 to 128, not 512" in capsys.readouterr().out

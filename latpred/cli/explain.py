@@ -86,6 +86,7 @@ def explain(
                 explain_table.fill_table(explanation),
                 explain_table.explanation_text(explanation),
                 explain_table.remedy_table(explanation),
+                *(f"note: {note}" for note in explanation.report.notes),
                 table.caveat(**explanation.report.model_settings),
                 "",
             )
