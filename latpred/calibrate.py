@@ -18,7 +18,7 @@ from latpred import __version__
 from latpred.blocks import Bottleneck
 from latpred.calibrated import LIBRARIES, device_of, library_module
 from latpred.calibrated.triton import Device, join
-from latpred.density import ROUNDING_GUARD
+from latpred.density import ROUNDING_GUARD, whole_samples
 from latpred.errors import DataError
 from latpred.files import whole_file
 from latpred.measurements import Measurement
@@ -91,12 +91,12 @@ def _parts(measurement: Measurement, module: ModuleType) -> list[tuple[float, An
         return [(1.0, module.work_of(target, batch, precision))]
     parts: list[tuple[float, Any]] = []
     for step in target.lower(measurement.paradigm, kernels=True).steps:
-        samples = float(step.executions) * batch
-        low = int(np.floor(samples + ROUNDING_GUARD))
-        for weight, count in ((1 - (samples - low) if low else 0.0, low), (samples - low, low + 1)):
+        for weight, count in whole_samples(float(step.executions) * batch):
             if weight > ROUNDING_GUARD:
-                work = module.work_of(step.operator, count, precision)
-                parts.append((weight, work._replace(chained=1.0) if work and "chained" in work._fields else work))
+                work = module.work_of(step.operator, int(count), precision)
+                parts.append(
+                    (float(weight), work._replace(chained=1.0) if work and "chained" in work._fields else work)
+                )
     return parts
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from latpred.density import ROUNDING_GUARD
+from latpred.density import ROUNDING_GUARD, whole_samples
 from latpred.errors import InputError
 from latpred.operators import Operator
 from latpred.profile import PRECISIONS, Calibration, HardwareProfile, element_bytes
@@ -96,13 +96,15 @@ class CostModel:
         if not self.kernels:
             return _weighted([(executions, self(operator, batch))])
         samples = np.asarray(executions) * batch
-        low = np.floor(samples + ROUNDING_GUARD)
-        upper = np.clip(samples - low, 0.0, 1.0)
+        (_, low), (upper, _) = parts = whole_samples(samples)
         if np.all(upper < ROUNDING_GUARD) and np.all(low == batch):
             return self.function(operator, self.machine, batch, chained=chained)
-        lower = np.where(low > 0, 1 - upper, 0.0)
-        costs = [self.function(operator, self.machine, np.maximum(n, 1.0), chained=chained) for n in (low, low + 1)]
-        return _weighted(list(zip((lower, upper), costs, strict=True)))
+        return _weighted(
+            [
+                (weight, self.function(operator, self.machine, np.maximum(n, 1.0), chained=chained))
+                for weight, n in parts
+            ]
+        )
 
 
 def _weighted(parts: list[tuple[Numbers, Cost]]) -> Cost:

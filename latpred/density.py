@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -72,3 +73,14 @@ def _binomial_tail(c: int, p: NDArray[np.float64]) -> NDArray[np.float64]:
 def _log_factorials(c: int) -> NDArray[np.float64]:
     """log(k!) for k = 0 … c."""
     return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, c + 1)))])
+
+
+def whole_samples(samples: Any) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    """The whole numbers around a mean number of samples, each after its weight; nothing runs for none of them.
+
+    >>> [(float(weight), float(count)) for weight, count in whole_samples(2.25)]
+    [(0.75, 2.0), (0.25, 3.0)]
+    """
+    low = np.floor(samples + ROUNDING_GUARD)
+    upper = np.clip(samples - low, 0.0, 1.0)
+    return (np.where(low > 0, 1 - upper, 0.0), low), (upper, low + 1)
