@@ -11,4 +11,4 @@ if find_spec("torch") and find_spec("triton"):
     if not torch.cuda.is_available():
         os.environ["TRITON_INTERPRET"] = "1"
 else:
-    collect_ignore_glob = ["latpred/gpu/*"]
+    collect_ignore_glob = ["latpred/measuring/gpu/*"]

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import latpred
-from latpred.measurements import read_measurements
-from latpred.plot import save
-from latpred.validate import validate
-from latpred.validation_plot import rate_curves, scatter
+from latpred.measuring.measurements import read_measurements
+from latpred.measuring.validation import validate
+from latpred.show.plots import save
+from latpred.show.validation_plots import rate_curves, scatter
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.speed import forget, seconds
 from latpred import Spatial, load_network, load_profile, predict
-from latpred.masks import rates_from_masks
+from latpred.workloads.masks import rates_from_masks
 
 PROFILE = load_profile("v100")
 MASKS = 50_000

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from latpred import Convolution, Static
-from latpred.measurements import COLUMNS, row_of, write_rows
+from latpred.measuring.measurements import COLUMNS, row_of, write_rows
 
 
 def rows(path):

@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrow, Rectangle
 
 import latpred
-from latpred import plot
-from latpred.density import active_patches, fullest_density
-from latpred.plot_explanation import draw_explanations
-from latpred.published.machine import efficiency
+from latpred.models.published.densities import fullest_density
+from latpred.models.published.machine import efficiency
+from latpred.show import plots as plot
+from latpred.show.explanation_plots import draw_explanations
+from latpred.workloads.densities import active_patches
 
 BLUE, ORANGE, GREEN, PINK, GREY = *plot.COLOURS[:4], "0.85"
 EDGE = {"edgecolor": "white", "linewidth": 1.5}

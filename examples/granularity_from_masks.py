@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import latpred
-from latpred.masks import rates_from_masks
+from latpred.workloads.masks import rates_from_masks
 
 
 def main() -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 from statistics import median
 
 import latpred
-from latpred.compare import rate_for_macs
-from latpred.cost import cost_model
+from latpred.models.interface import cost_model
+from latpred.studies.comparison import rate_for_macs
 
 FIGURES = Path(__file__).with_name("paper_numbers.csv")
 #: The published model says how these run; DeiT is latpred's own lowering of it.

@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import latpred
-from latpred import plot
-from latpred.ablation import ablate_fusion
+from latpred.show import plots as plot
+from latpred.studies.ablation import ablate_fusion
 
 RATES = np.linspace(0.05, 1.0, 20)
 #: Network, device and the patch edges that are shown for each stage.

@@ -7,13 +7,19 @@
 '0.829 ms, 0.781 of static'
 """
 
-from latpred.blocks import Bottleneck
-from latpred.catalogue import Preset, list_networks, list_presets, load_block, load_network, load_preset
+from latpred.devices.catalogue import list_profiles, load_profile
+from latpred.devices.profile import HardwareProfile
 from latpred.errors import DataError, InputError, LatpredError, NetworkError, OutputError, ProfileError
-from latpred.explain import Explanation, explain
-from latpred.lut import LatencyTable, latency_table
-from latpred.networks import Network, Stage, Stem
-from latpred.operators import (
+from latpred.prediction import break_even_rate, predict
+from latpred.report import OperatorRow, Report
+from latpred.studies.explanation import Explanation, explain
+from latpred.studies.latency_table import LatencyTable, latency_table
+from latpred.studies.recommendation import Recommendation, recommend_granularity
+from latpred.studies.sweep import grid, sweep
+from latpred.workloads.blocks import Bottleneck
+from latpred.workloads.catalogue import Preset, list_networks, list_presets, load_block, load_network, load_preset
+from latpred.workloads.networks import Network, Stage, Stem
+from latpred.workloads.operators import (
     Add,
     AveragePool,
     ChannelScale,
@@ -28,14 +34,9 @@ from latpred.operators import (
     Scatter,
     ScatterAdd,
 )
-from latpred.paradigms import Channel, Head, Joint, Layer, Paradigm, Spatial, Static, Token
-from latpred.predict import break_even_rate, predict
-from latpred.profile import HardwareProfile, list_profiles, load_profile
-from latpred.recommend import Recommendation, recommend_granularity
-from latpred.report import OperatorRow, Report
-from latpred.sweep import grid, sweep
-from latpred.token_operators import ElementWise, LayerNorm, Linear, MatrixProduct, Softmax, TokenAdd, Unfold
-from latpred.transformers import VisionTransformer
+from latpred.workloads.paradigms import Channel, Head, Joint, Layer, Paradigm, Spatial, Static, Token
+from latpred.workloads.token_operators import ElementWise, LayerNorm, Linear, MatrixProduct, Softmax, TokenAdd, Unfold
+from latpred.workloads.transformers import VisionTransformer
 
 __version__ = "0.1.0"
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from latpred.paradigms import Paradigm
+from latpred.workloads.paradigms import Paradigm
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from latpred import operators as op
-from latpred.blocks import channel_masker, squeeze_excitation
-from latpred.profile import HardwareProfile
+from latpred.devices.profile import HardwareProfile
+from latpred.workloads import operators as op
+from latpred.workloads.blocks import channel_masker, squeeze_excitation
 
 FOLDER = Path(__file__).parent / "golden"
 

@@ -10,26 +10,18 @@ import pytest
 import latpred
 
 PACKAGE = Path(latpred.__file__).parent
-#: Modules and sub-packages from the bottom to the top; those of one line do not import one another.
+#: Modules and packages from the bottom to the top; those of one line do not import one another.
 LAYERS = (
-    "errors units density tiling",
+    "errors units precision",
     "records",
     "files",
-    "profile",
-    "operators",
-    "token_operators paradigms cost",
-    "roofline published calibrated kernel_blocks",
-    "blocks",
-    "networks transformers",
-    "catalogue report masks rates",
-    "predict",
-    "measurements sweep recommend ablation distribution lut",
-    "suites validate compare",
-    "calibrate gpu remedies",
-    "explain",
-    "table plot",
-    "catalogue_table explain_table validation_table",
-    "plot_explanation validation_plot",
+    "devices workloads",
+    "models",
+    "report",
+    "prediction",
+    "studies",
+    "measuring",
+    "show",
     "cli",
 )
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names.split()}

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 import latpred
 from latpred import Channel, Layer, Spatial, Static, predict
-from latpred.calibrated.tiles import halvings
-from latpred.cost import cost_model
-from latpred.predict import curve
-from latpred.profile import PRECISIONS
+from latpred.models.calibrated.tiles import halvings
+from latpred.models.interface import cost_model
+from latpred.precision import PRECISIONS
+from latpred.prediction import curve
 
 H200, V100 = latpred.load_profile("h200"), latpred.load_profile("v100")
 precisions = st.sampled_from(PRECISIONS)
@@ -108,7 +108,7 @@ def test_a_pool_by_hand():
 def test_a_compaction_by_hand():
     """32×32 scores in 64 items: a wait to start, one for the sums, and (1024 + 2·64)/1024 for reading and writing."""
     n, peaks = numbers(H200, "fp32"), H200.peaks
-    compaction = latpred.operators.MaskCompaction(height=32, width=32, items=64)
+    compaction = latpred.workloads.operators.MaskCompaction(height=32, width=32, items=64)
     memory = from_memory(4 * compaction.elements(4), 0, n, peaks)
     expected = n["kernel_s"] + joined((2 + 1.125) * n["serial_s"], memory, n["overlap"])
     assert calibrated(compaction, batch=4).latency_s == pytest.approx(expected, rel=1e-9)

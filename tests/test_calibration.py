@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 import latpred
 from latpred import Channel, Layer, Spatial, Static
-from latpred.calibrate import FOLDS, calibrate, design, folds_of, write_profile
 from latpred.cli import main
-from latpred.measurements import COLUMNS, Measurement, parse_row, read_measurements, row_of, write_rows
-from latpred.suites import suite
-from latpred.validate import Prediction, granularity_regrets, metrics, spearman, validate
+from latpred.measuring.fitting import FOLDS, calibrate, design, folds_of, write_profile
+from latpred.measuring.measurements import COLUMNS, Measurement, parse_row, read_measurements, row_of, write_rows
+from latpred.measuring.suites import suite
+from latpred.measuring.validation import Prediction, granularity_regrets, metrics, spearman, validate
 from tests.strategies import blocks as any_block
 
 ROOT = Path(__file__).parents[1]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import latpred
-from latpred.compare import candidates, compare, curves
+from latpred.studies.comparison import candidates, compare, curves
 
 V100, TX2, H200 = (latpred.load_profile(name) for name in ("v100", "tx2", "h200"))
 RESNET, T2T = latpred.load_network("resnet50"), latpred.load_network("t2t-vit-19")

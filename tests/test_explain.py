@@ -8,8 +8,8 @@ import pytest
 
 import latpred
 from latpred.cli import main
-from latpred.cost import cost_model, fill_model
-from latpred.explain_table import visible
+from latpred.models.interface import cost_model, fill_model
+from latpred.show.explanation_tables import visible
 
 V100, TX2, H200 = (latpred.load_profile(name) for name in ("v100", "tx2", "h200"))
 BLOCK = latpred.load_block("resnet50-stage1")

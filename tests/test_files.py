@@ -10,9 +10,9 @@ import yaml
 import latpred
 from latpred.files import data_folder, read_yaml, whole_file
 
-HARDWARE, ZOO = (sorted(data_folder(name).glob("*.yaml")) for name in ("hardware", "zoo"))
+HARDWARE, ZOO = (sorted(data_folder(name).glob("*.yaml")) for name in ("hardware", "workloads/zoo"))
 V100 = (data_folder("hardware") / "v100.yaml").read_text(encoding="utf-8")
-RESNET50 = (data_folder("zoo") / "resnet50.yaml").read_text(encoding="utf-8")
+RESNET50 = (data_folder("workloads/zoo") / "resnet50.yaml").read_text(encoding="utf-8")
 
 
 def name(path):
@@ -258,7 +258,9 @@ def test_the_wheel_carries_its_data_and_works_outside_a_checkout(tmp_path):
     (wheel,) = tmp_path.glob("latpred-*.whl")
     run(*pip, "install", "--no-deps", "--target", str(tmp_path / "site"), str(wheel))
     names = {path.name for path in (tmp_path / "site" / "latpred").rglob("*.yaml")}
-    assert names == {path.name for folder in ("hardware", "zoo") for path in data_folder(folder).rglob("*.yaml")}
+    assert names == {
+        path.name for folder in ("hardware", "workloads/zoo") for path in data_folder(folder).rglob("*.yaml")
+    }
     assert (tmp_path / "site" / "latpred" / "py.typed").is_file()
     program = "import sys; sys.path.insert(0, sys.argv[1]); import latpred; print(latpred.__file__); "
     program += "print(latpred.list_profiles(), latpred.list_networks(), latpred.load_block('r50-stage1').name)"

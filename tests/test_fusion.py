@@ -7,9 +7,9 @@ import pytest
 
 import latpred
 from latpred import Spatial, predict
-from latpred import operators as op
-from latpred.ablation import ablate_fusion
-from latpred.cost import cost_model
+from latpred.models.interface import cost_model
+from latpred.studies.ablation import ablate_fusion
+from latpred.workloads import operators as op
 
 PROFILES = [latpred.load_profile(name) for name in latpred.list_profiles()]
 V100 = latpred.load_profile("v100")

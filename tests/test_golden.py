@@ -3,7 +3,7 @@
 import pytest
 
 import latpred
-from latpred.cost import cost_model
+from latpred.models.interface import cost_model
 from tests import golden_files
 
 OPERATORS = golden_files.lines("operators")

@@ -4,8 +4,8 @@ import pytest
 
 import latpred
 from latpred import Channel, Head, Joint, Layer, Spatial, Static, Token, predict
-from latpred import operators as op
-from latpred.cost import cost_model
+from latpred.models.interface import cost_model
+from latpred.workloads import operators as op
 
 V100, TX2 = latpred.load_profile("v100"), latpred.load_profile("tx2")
 #: Without and with SE and a stride.

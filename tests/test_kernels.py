@@ -10,7 +10,7 @@ from hypothesis import strategies as st  # noqa: E402
 from triton.runtime.errors import OutOfResources  # noqa: E402
 
 import latpred  # noqa: E402
-from latpred.gpu import blocks, check, launch, reference  # noqa: E402
+from latpred.measuring.gpu import blocks, check, launch, reference  # noqa: E402
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 #: Every granularity on one shape, one of each paradigm on the others; `latpred measure` checks all of them.

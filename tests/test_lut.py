@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import latpred
-from latpred.cost import cost_model
-from latpred.predict import curve
+from latpred.models.interface import cost_model
+from latpred.prediction import curve
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NETWORKS = {"resnet50": (224, 224), "regnety-400mf": (224, 224), "resnet101": (200, 333)}

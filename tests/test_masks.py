@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import latpred
-from latpred import masks as mask_module
-from latpred.masks import rates_from_masks
+from latpred.workloads import masks as mask_module
+from latpred.workloads.masks import rates_from_masks
 
 MAPS = (56, 28, 14, 7)
 
@@ -189,7 +189,7 @@ def test_large_files_are_streamed(tmp_path):
     Not by getrusage, whose maximum is inherited from the parent.
     """
     program = (
-        "import sys; from latpred.masks import rates_from_masks; rates_from_masks(sys.argv[1]);"
+        "import sys; from latpred.workloads.masks import rates_from_masks; rates_from_masks(sys.argv[1]);"
         "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
     )
     peaks = []

@@ -6,7 +6,7 @@ pytest.importorskip("torch", reason="measuring needs torch and triton: pip insta
 pytest.importorskip("triton", reason="measuring needs torch and triton: pip install 'latpred[gpu]'")
 
 import latpred
-from latpred.gpu import microbenchmarks
+from latpred.measuring.gpu import microbenchmarks
 
 
 def test_the_device_file_is_ready_to_use(monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import latpred
-from latpred.cost import cost_model
+from latpred.models.interface import cost_model
 from tests import oracle
 from tests.strategies import batches, blocks, paradigms, profiles, rates
 

@@ -5,8 +5,8 @@ import pytest
 
 import latpred
 from latpred import Channel, Layer, Spatial, predict
-from latpred.cost import cost_model
-from latpred.predict import curve
+from latpred.models.interface import cost_model
+from latpred.prediction import curve
 
 DEVICES = ("v100", "rtx3090", "rtx3060", "tx2", "nano")
 STAGES = [f"{network}-stage{stage}" for network in ("resnet50", "regnety-800mf") for stage in range(1, 5)]

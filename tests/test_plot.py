@@ -5,7 +5,7 @@ from matplotlib.colors import to_hex
 
 import latpred
 from latpred import Channel, Spatial, grid, sweep
-from latpred.plot import draw, latency, ratio, save, supported_suffixes
+from latpred.show.plots import draw, latency, ratio, save, supported_suffixes
 
 BLOCK, V100, TX2 = latpred.load_block("resnet50-stage1"), latpred.load_profile("v100"), latpred.load_profile("tx2")
 RATES = [0.2, 0.4, 0.6, 0.8]

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 import latpred
 from latpred import Channel, Layer, Spatial, Static, predict
-from latpred.cost import cost_model
-from latpred.density import active_patches, fullest_density, patch_count
-from latpred.tiling import tile_edges
+from latpred.models.interface import cost_model
+from latpred.models.published.densities import fullest_density
+from latpred.models.tiling import tile_edges
+from latpred.workloads.densities import active_patches, patch_count
 from tests.strategies import batches, blocks, paradigms, profiles, rates, shipped
 
 R50 = latpred.load_block("resnet50-stage1")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import latpred
-from latpred.distribution import predict_samples
-from latpred.rates import beta_rates, read_rates
+from latpred.studies.distribution import predict_samples
+from latpred.workloads.rates import beta_rates, read_rates
 
 NETWORK = latpred.load_network("resnet50")
 TX2 = latpred.load_profile("tx2")

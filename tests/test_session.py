@@ -6,10 +6,10 @@ torch = pytest.importorskip("torch", reason="measuring needs torch and triton: p
 pytest.importorskip("triton", reason="measuring needs torch and triton: pip install 'latpred[gpu]'")
 
 import latpred  # noqa: E402
-from latpred.gpu import ahead, session  # noqa: E402
-from latpred.gpu.timing import Timing  # noqa: E402
-from latpred.measurements import read_measurements  # noqa: E402
-from latpred.suites import Point, suite  # noqa: E402
+from latpred.measuring.gpu import ahead, session  # noqa: E402
+from latpred.measuring.gpu.timing import Timing  # noqa: E402
+from latpred.measuring.measurements import read_measurements  # noqa: E402
+from latpred.measuring.suites import Point, suite  # noqa: E402
 
 HERE = {
     "device": "NVIDIA Test",

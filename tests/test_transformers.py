@@ -6,8 +6,8 @@ import pytest
 
 import latpred
 from latpred import Head, Joint, Layer, Token, predict
-from latpred import token_operators as tok
-from latpred.cost import cost_model
+from latpred.models.interface import cost_model
+from latpred.workloads import token_operators as tok
 from tests import oracle
 
 V100, TX2 = latpred.load_profile("v100"), latpred.load_profile("tx2")

@@ -5,10 +5,10 @@ from matplotlib.colors import to_hex
 
 import latpred
 from latpred import Channel, Layer, Spatial, Static
-from latpred.measurements import Measurement
-from latpred.plot import COLOURS, GRANULARITY_ORDER
-from latpred.validate import validate
-from latpred.validation_plot import rate_curves
+from latpred.measuring.measurements import Measurement
+from latpred.measuring.validation import validate
+from latpred.show.plots import COLOURS, GRANULARITY_ORDER
+from latpred.show.validation_plots import rate_curves
 
 BLOCK, H200 = latpred.load_block("resnet50-stage1"), latpred.load_profile("h200")
 RATES = [0.2, 0.4, 0.6, 0.8]

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from latpred.ablation import ablate_fusion as ablate
 from latpred.cli import options, output
+from latpred.studies.ablation import ablate_fusion as ablate
 
 
 @click.command("ablate-fusion", short_help="Show what each fused kernel gains.")
@@ -51,7 +51,7 @@ def ablate_fusion(
     elif form == "csv":
         output.print_csv(row.to_dict() for rows in results for row in rows)
     else:
-        from latpred import table
+        from latpred.show import tables as table
 
         for rows in results:
             known = table.caveat(model, rows[0].precision, rows[0].library)

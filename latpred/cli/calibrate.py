@@ -9,8 +9,9 @@ import click
 
 from latpred.cli import options, output
 from latpred.cli.progress import progress_bar
+from latpred.devices.calibration import Calibration
+from latpred.devices.catalogue import load_profile, profile_path
 from latpred.files import check_output
-from latpred.profile import Calibration, load_profile, profile_path
 
 
 @click.command()
@@ -32,8 +33,8 @@ def calibrate(file: Path, device: str, output_file: Path | None, source: str, fo
     latpred calibrate measurements/h200.csv.gz --device h200
     latpred calibrate mine.csv --device mine.yaml -o mine.yaml
     """
-    from latpred import calibrate as fitting
-    from latpred.measurements import check_device, file_hash, read_rows
+    from latpred.measuring import fitting
+    from latpred.measuring.measurements import check_device, file_hash, read_rows
 
     if output_file:
         check_output(output_file, (".yaml", ".yml"), "a device file")
@@ -64,7 +65,7 @@ def _print(found: list[Calibration], form: str) -> None:
     elif form == "csv":
         output.print_csv(_csv_row(item, error) for item in found for error in item.errors)
     else:
-        from latpred.validation_table import calibration_table
+        from latpred.show.validation_tables import calibration_table
 
         for item in found:
             output.print_rich(*calibration_table(item))

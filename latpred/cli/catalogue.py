@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from latpred.catalogue import AnyNetwork, list_networks, list_presets, load_network, load_preset
 from latpred.cli import options, output
-from latpred.networks import Network
-from latpred.profile import HardwareProfile, list_profiles, load_profile, read_profile
+from latpred.devices.catalogue import list_profiles, load_profile, read_profile
+from latpred.devices.profile import HardwareProfile
 from latpred.units import si
+from latpred.workloads.catalogue import AnyNetwork, list_networks, list_presets, load_network, load_preset
+from latpred.workloads.networks import Network
 
 
 @click.group()
@@ -34,7 +35,7 @@ def list_devices(form: str) -> None:
     """
     profiles = [load_profile(name) for name in list_profiles()]
     if form == "table":
-        from latpred.catalogue_table import device_table
+        from latpred.show.catalogue_tables import device_table
 
         output.print_rich(device_table(profiles))
     else:
@@ -56,7 +57,7 @@ def show_device(name: str, form: str) -> None:
     elif form == "csv":
         output.print_csv([_parameters(profile)])
     else:
-        from latpred.catalogue_table import profile_table
+        from latpred.show.catalogue_tables import profile_table
 
         output.print_rich(profile_table(profile))
         if profile.datasheet:
@@ -108,7 +109,7 @@ def list_all_networks(form: str) -> None:
     """
     known = [load_network(name) for name in list_networks()]
     if form == "table":
-        from latpred.catalogue_table import networks_table, presets_table
+        from latpred.show.catalogue_tables import networks_table, presets_table
 
         presets = {preset.method: preset for preset, _ in map(load_preset, list_presets())}
         blocks = "Blocks: <network>-stage<k>, and <network>-stage<k>-first"
@@ -154,7 +155,7 @@ def show_network(name: str, image_size: tuple[int, int] | None, form: str) -> No
     if form != "table":
         _print_records(_shape_rows(network), form)
     else:
-        from latpred.catalogue_table import network_table, transformer_table
+        from latpred.show.catalogue_tables import network_table, transformer_table
 
         shown = network_table(network) if isinstance(network, Network) else transformer_table(network)
         output.print_rich(shown, about)

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from latpred.catalogue import AnyNetwork, load_network, load_preset
 from latpred.cli import options, output
-from latpred.compare import candidates, curves
-from latpred.compare import compare as compare_paradigms
-from latpred.paradigms import Paradigm
+from latpred.studies.comparison import candidates, curves
+from latpred.studies.comparison import compare as compare_paradigms
+from latpred.workloads.catalogue import AnyNetwork, load_network, load_preset
+from latpred.workloads.paradigms import Paradigm
 
 #: Rates at which the plot's lines are drawn.
 _PLOT_RATES = [step / 40 for step in range(1, 41)]
@@ -55,7 +55,7 @@ def compare(
     latpred compare --network resnet101 --device tx2 --target-macs 0.5 --plot compare.png --format csv
     """
     if plot:
-        from latpred.plot import check_file
+        from latpred.show.plots import check_file
 
         check_file(plot)
     rows, panels = [], {}
@@ -74,7 +74,7 @@ def compare(
         target, (first, *_) = rows[0]
         raise click.UsageError(f"nothing is left to compare: {first.name} on {target}: {first.note}")
     if plot:
-        from latpred.plot import draw_comparison, save
+        from latpred.show.plots import draw_comparison, save
 
         save(draw_comparison(panels, target_macs), plot)
         click.echo(f"wrote {plot}", err=True)
@@ -83,7 +83,7 @@ def compare(
     elif form == "csv":
         output.print_csv(row.to_dict() for _, found in rows for row in found)
     else:
-        from latpred import table
+        from latpred.show import tables as table
 
         for target, found in rows:
             known = table.caveat(model, found[0].precision, found[0].library)

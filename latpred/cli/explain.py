@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from latpred.cli import options, output, skipping
-from latpred.explain import explain as explain_latency
+from latpred.studies.explanation import explain as explain_latency
 
 
 @click.command(short_help="Show where the time goes, and what would help.")
@@ -46,7 +46,7 @@ def explain(
     latpred explain --device tx2 --network resnet50 --S 4-4-2-1 --r 0.5 --plot explain.png
     """
     if plot:
-        from latpred.plot import check_file
+        from latpred.show.plots import check_file
 
         check_file(plot)
     targets, preset_paradigm = options.load_targets_or_preset(preset, blocks, networks, image_size, include)
@@ -57,8 +57,8 @@ def explain(
         for profile in options.load_devices(devices)
     ]
     if plot:
-        from latpred.plot import save
-        from latpred.plot_explanation import draw_explanations
+        from latpred.show.explanation_plots import draw_explanations
+        from latpred.show.plots import save
 
         save(draw_explanations(found), plot)
         click.echo(f"wrote {plot}", err=True)
@@ -78,7 +78,8 @@ def explain(
             for share in one.shares
         )
     else:
-        from latpred import explain_table, table
+        from latpred.show import explanation_tables as explain_table
+        from latpred.show import tables as table
 
         for explanation in found:
             output.print_rich(

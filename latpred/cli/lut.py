@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from latpred.catalogue import load_network
 from latpred.cli import options
+from latpred.devices.catalogue import load_profile
 from latpred.files import check_output
-from latpred.lut import latency_table
-from latpred.profile import load_profile
 from latpred.report import kernels_in_words
+from latpred.studies.latency_table import latency_table
+from latpred.workloads.catalogue import load_network
 
 
 @click.command(short_help="Write block latencies as a look-up table.")

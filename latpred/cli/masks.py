@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from latpred.cli import options, output
-from latpred.masks import rates_from_masks as count
+from latpred.workloads.masks import rates_from_masks as count
 
 
 @click.command("rates-from-masks", short_help="Count active patches in masks of your own.")
@@ -39,6 +39,6 @@ def rates_from_masks(file: Path, S: tuple[Any, ...] | None, form: str) -> None:
     elif form == "csv":
         output.print_csv(rows)
     else:
-        from latpred.catalogue_table import mask_table
+        from latpred.show.catalogue_tables import mask_table
 
         output.print_rich(mask_table(found))

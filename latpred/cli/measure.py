@@ -12,7 +12,7 @@ import click
 from latpred.cli.progress import progress_bar
 from latpred.errors import InputError
 from latpred.files import check_output, whole_file
-from latpred.suites import Point, load_workload, suite
+from latpred.measuring.suites import Point, load_workload, suite
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -82,7 +82,7 @@ def require_gpu() -> None:
 
 
 def _measure(points: list[Point], path: Path, **settings: Any) -> None:
-    from latpred.gpu import session
+    from latpred.measuring.gpu import session
 
     def report(text: str) -> None:
         click.echo(text, err=True)
@@ -93,7 +93,7 @@ def _measure(points: list[Point], path: Path, **settings: Any) -> None:
 
 
 def _write_profile(path: Path) -> None:
-    from latpred.gpu.microbenchmarks import profile_text
+    from latpred.measuring.gpu.microbenchmarks import profile_text
 
     text = profile_text(path.stem)
     with whole_file(path) as temporary:

@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 
 import click
 
-from latpred.blocks import Bottleneck
-from latpred.catalogue import AnyNetwork, load_block, load_network, load_preset
-from latpred.cost import MODELS
-from latpred.networks import Network
-from latpred.paradigms import Paradigm
-from latpred.profile import PRECISIONS, HardwareProfile, load_profile
+from latpred.devices.catalogue import load_profile
+from latpred.devices.profile import HardwareProfile
+from latpred.models.interface import MODELS
+from latpred.precision import PRECISIONS
+from latpred.workloads.blocks import Bottleneck
+from latpred.workloads.catalogue import AnyNetwork, load_block, load_network, load_preset
+from latpred.workloads.networks import Network
+from latpred.workloads.paradigms import Paradigm
 
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv")

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from latpred.blocks import Bottleneck
-from latpred.catalogue import AnyNetwork
 from latpred.cli import options, output, skipping
-from latpred.networks import Network
-from latpred.paradigms import Paradigm
-from latpred.predict import predict as predict_latency
-from latpred.profile import HardwareProfile
+from latpred.devices.profile import HardwareProfile
+from latpred.prediction import predict as predict_latency
 from latpred.report import Report
+from latpred.workloads.blocks import Bottleneck
+from latpred.workloads.catalogue import AnyNetwork
+from latpred.workloads.networks import Network
+from latpred.workloads.paradigms import Paradigm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from latpred.distribution import Distribution
+    from latpred.studies.distribution import Distribution
 #: Keeps the draws of rates apart from the draws of batches, which start from the same seed.
 _BETA_STREAM = 1
 
@@ -127,7 +127,7 @@ def _sample_rates(
 
 
 def _read(path: Path, network: Network) -> NDArray[Any]:
-    from latpred.rates import check_width, read_rates
+    from latpred.workloads.rates import check_width, read_rates
 
     rates = read_rates(path)
     check_width(rates, network.blocks_per_stage, str(path))
@@ -137,8 +137,8 @@ def _read(path: Path, network: Network) -> NDArray[Any]:
 def _draw(beta: tuple[float, ...], network: Network, draws: int | None = None, seed: int = 0) -> NDArray[Any]:
     import numpy as np
 
-    from latpred.distribution import DEFAULT_DRAWS, checked_draws
-    from latpred.rates import beta_rates
+    from latpred.studies.distribution import DEFAULT_DRAWS, checked_draws
+    from latpred.workloads.rates import beta_rates
 
     if len(beta) != 2:
         raise click.UsageError("--beta takes a mean and a standard deviation, e.g. 0.5,0.2")
@@ -157,7 +157,7 @@ def _origin(beta: tuple[float, ...], of_samples: Sized | None, seed: int | None)
 
 
 def _mask_rates(path: Path, S: Any, network: Network) -> tuple[float, ...]:
-    from latpred.masks import rates_from_masks
+    from latpred.workloads.masks import rates_from_masks
 
     if S is None:
         raise click.UsageError("--masks needs --S, the patch edge at which to count")
@@ -178,7 +178,7 @@ def _answer(
     report = predict_latency(target, profile, paradigm, **settings)
     if of_samples is None or not isinstance(target, Network):
         return report, None
-    from latpred.distribution import predict_samples
+    from latpred.studies.distribution import predict_samples
 
     report = replace(report, notes=report.notes + origin)
     return report, predict_samples(target, profile, paradigm, of_samples, **drawing, **settings)
@@ -193,7 +193,7 @@ def _print(results: list[tuple[Any, tuple[Report, Distribution | None]]], form: 
     elif form == "csv":
         output.print_csv(row for _, (report, _) in results for row in _csv_rows(report))
     else:
-        from latpred import table
+        from latpred.show import tables as table
 
         for target, (report, spread) in results:
             rows = table.stage_table(report, target) if isinstance(target, Network) else table.operator_table(report)

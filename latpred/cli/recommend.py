@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from latpred.catalogue import load_network
 from latpred.cli import options, output
-from latpred.masks import MaskRates
-from latpred.networks import Network
-from latpred.recommend import recommend_granularity as recommend
+from latpred.studies.recommendation import recommend_granularity as recommend
+from latpred.workloads.catalogue import load_network
+from latpred.workloads.masks import MaskRates
+from latpred.workloads.networks import Network
 
 #: What each row of a CSV says of its recommendation.
 _ABOUT = ("target", "device", "model", "batch", "precision", "library")
@@ -82,13 +82,13 @@ def recommend_granularity(
             for candidate in recommendation.candidates
         )
     else:
-        from latpred import table
+        from latpred.show import tables as table
 
         for recommendation in recommendations:
             output.print_rich(table.recommendation_text(recommendation), "", table.recommendation_table(recommendation))
 
 
 def _count(path: Path) -> MaskRates:
-    from latpred.masks import rates_from_masks
+    from latpred.workloads.masks import rates_from_masks
 
     return rates_from_masks(path)

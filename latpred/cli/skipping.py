@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from latpred.cli import options
-from latpred.paradigms import FUSIONS, RATES, SINGLE, Joint, Paradigm, Static
+from latpred.workloads.paradigms import FUSIONS, RATES, SINGLE, Joint, Paradigm, Static
 
 F = TypeVar("F", bound=Callable[..., Any])
 

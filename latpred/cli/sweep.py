@@ -11,9 +11,9 @@ import click
 from latpred.cli import options, output, skipping
 from latpred.cli.progress import progress_bar
 from latpred.files import check_output, whole_file
-from latpred.networks import Network
-from latpred.paradigms import Paradigm, Spatial
-from latpred.sweep import sweep as sweep_latency
+from latpred.studies.sweep import sweep as sweep_latency
+from latpred.workloads.networks import Network
+from latpred.workloads.paradigms import Paradigm, Spatial
 
 if TYPE_CHECKING:
     import pandas
@@ -85,7 +85,7 @@ def sweep(
     if output_file:
         _write(frame, output_file)
     if plot:
-        from latpred.plot import draw, save
+        from latpred.show.plots import draw, save
 
         save(draw(frame, axis), plot)
         click.echo(f"wrote {plot}", err=True)
@@ -113,7 +113,7 @@ def _each(settings: tuple[Any, ...] | None) -> Iterator[tuple[Any] | None]:
 
 def _masked(path: Path, targets: list[Any], *, S: Any, r: Any, **others: Any) -> list[Paradigm]:
     """Every S at the rates that masks have there."""
-    from latpred.masks import rates_from_masks
+    from latpred.workloads.masks import rates_from_masks
 
     if not S or r:
         raise click.UsageError("--masks gives the rates: add --S and leave --r out")
@@ -135,7 +135,7 @@ def _check_files(plot: Path | None, output_file: Path | None) -> None:
     if output_file:
         check_output(output_file, DATA_SUFFIXES, "rows")
     if plot:
-        from latpred.plot import check_file
+        from latpred.show.plots import check_file
 
         check_file(plot)
 
@@ -167,6 +167,6 @@ def _print(frame: pandas.DataFrame, form: str) -> None:
     elif form == "csv":
         click.echo(frame.to_csv(index=False), nl=False)
     else:
-        from latpred.table import sweep_table
+        from latpred.show.tables import sweep_table
 
         output.print_rich(sweep_table(frame))

@@ -9,9 +9,10 @@ import click
 
 from latpred.cli import options, output
 from latpred.cli.progress import progress_bar
-from latpred.profile import PRECISIONS, load_profile
-from latpred.validate import ALL_MODELS
-from latpred.validate import validate as validate_models
+from latpred.devices.catalogue import load_profile
+from latpred.measuring.validation import ALL_MODELS
+from latpred.measuring.validation import validate as validate_models
+from latpred.precision import PRECISIONS
 
 
 @click.command()
@@ -47,11 +48,11 @@ def validate(
     latpred validate measurements/h200_held_out.csv.gz --device h200
     latpred validate mine.csv --device mine.yaml --model published --model calibrated --plot scatter.png
     """
-    from latpred.measurements import check_device, read_measurements
+    from latpred.measuring.measurements import check_device, read_measurements
 
     for path in (plot, plot_rates):
         if path:
-            from latpred.plot import check_file
+            from latpred.show.plots import check_file
 
             check_file(path)
     profile = load_profile(device)
@@ -69,13 +70,13 @@ def validate(
             for name, metrics in {"operators": item.operators, "blocks": item.blocks, **item.by_class}.items()
         )
     else:
-        from latpred.validation_table import validation_tables
+        from latpred.show.validation_tables import validation_tables
 
         output.print_rich(*validation_tables(found))
     for path, picture in ((plot, "scatter"), (plot_rates, "rate_curves")):
         if path:
-            from latpred import validation_plot
-            from latpred.plot import save
+            from latpred.show import validation_plots as validation_plot
+            from latpred.show.plots import save
 
             save(getattr(validation_plot, picture)(found), path)
             click.echo(f"wrote {path}", err=True)

@@ -1,0 +1,294 @@
+"""Fit the calibrated model's numbers to measurements: robustly, in log space, judged on shapes that were left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latpred import __version__
+from latpred.devices.calibration import Calibration, ClassError, FittedNumber, Provenance
+from latpred.devices.profile import HardwareProfile
+from latpred.errors import DataError
+from latpred.files import whole_file
+from latpred.measuring.measurements import Measurement
+from latpred.measuring.validation import Prediction, granularity_regrets, validate
+from latpred.models.calibrated import LIBRARIES, device_of, library_module
+from latpred.models.calibrated.triton import Device, join
+from latpred.workloads.blocks import Bottleneck
+from latpred.workloads.densities import ROUNDING_GUARD, whole_samples
+
+#: Parts that the shapes are split into; each is predicted by a fit to the others.
+FOLDS = 5
+#: Relative errors beyond this count linearly, not squared.
+ROBUST_FROM = 0.08
+LEAST_ROWS, LEAST_SHAPES = 40, 5
+#: A number is fitted where some row's time changes by this share of a change of it.
+LEAST_SENSITIVITY = 1e-3
+#: The band holds this share of the measurements.
+BAND = 0.8
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Design:
+    """Measurements as stacked work: `works` of the library, each a share `weights` of measurement `owners`."""
+
+    module: ModuleType
+    device: Device
+    works: Any
+    weights: Floats
+    owners: NDArray[np.int64]
+    rows: int
+
+    def seconds(self, numbers: dict[str, float]) -> Floats:
+        """The predicted time of every measurement [s]."""
+        compute, memory, constant = self.module.times(self.works, numbers, self.device)
+        times = join(compute, memory, numbers) + constant
+        sums: Floats = np.bincount(self.owners, self.weights * times, self.rows).astype(float)
+        return sums
+
+
+def design(measurements: Sequence[Measurement], profile: HardwareProfile) -> Design:
+    """The work of every measurement, all of one precision and library; raises DataError for what has no equation."""
+    precision, library = measurements[0].precision, measurements[0].library
+    module = library_module(library)
+    owners, weights, works = [], [], []
+    for number, measurement in enumerate(measurements):
+        for weight, work in _parts(measurement, module):
+            if work is None:
+                raise DataError(f"the kernels of {library} do not cover {measurement.kind}; leave these rows out")
+            owners.append(number)
+            weights.append(weight)
+            works.append(work)
+    stacked = type(works[0])(*(_stacked(column) for column in zip(*works, strict=True)))
+    return Design(
+        module, device_of(profile, precision), stacked, np.array(weights), np.array(owners), len(measurements)
+    )
+
+
+def _stacked(values: Sequence[Any]) -> Floats:
+    """One field of many works: the last axis counts the works, a first one the library's choices if there are any."""
+    arrays = [np.asarray(value, dtype=float) for value in values]
+    choices = max(array.size for array in arrays)
+    if all(array.ndim == 0 for array in arrays):
+        return np.array(arrays)
+    return np.stack([np.broadcast_to(array, (choices,)) for array in arrays], axis=-1)
+
+
+def _parts(measurement: Measurement, module: ModuleType) -> list[tuple[float, Any]]:
+    """Each kernel's weight and work, as `CostModel.step` weighs them."""
+    target, batch, precision = measurement.target, measurement.batch, measurement.precision
+    if not isinstance(target, Bottleneck):
+        return [(1.0, module.work_of(target, batch, precision))]
+    parts: list[tuple[float, Any]] = []
+    for step in target.lower(measurement.paradigm, kernels=True).steps:
+        for weight, count in whole_samples(float(step.executions) * batch):
+            if weight > ROUNDING_GUARD:
+                work = module.work_of(step.operator, int(count), precision)
+                parts.append(
+                    (float(weight), work._replace(chained=1.0) if work and "chained" in work._fields else work)
+                )
+    return parts
+
+
+def calibrate(
+    measurements: Sequence[Measurement],
+    profile: HardwareProfile,
+    *,
+    data_sha256: str,
+    measured_with: str = "",
+    source: str = "",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Calibration]:
+    """A calibration for every precision and library of kernels among the measurements.
+
+    Raises
+    ------
+    DataError
+        Too few rows or shapes, a number that no row depends on, or nothing to calibrate at all.
+    """
+    groups: dict[tuple[str, str], list[Measurement]] = {}
+    for measurement in measurements:
+        if measurement.library in LIBRARIES:
+            groups.setdefault((measurement.precision, measurement.library), []).append(measurement)
+    if not groups:
+        raise DataError(f"no row is of a library that there are equations for: {', '.join(LIBRARIES)}")
+    found = []
+    for done, (key, rows) in enumerate(groups.items()):
+        progress(done, len(groups))
+        origin = Provenance(
+            data_sha256=data_sha256,
+            rows=len(rows),
+            device=rows[0].device,
+            date=date.today().isoformat(),
+            latpred=__version__,
+            measured_with=measured_with,
+            source=source,
+        )
+        found.append(_calibration(key, rows, profile, origin))
+    progress(len(groups), len(groups))
+    return found
+
+
+def _calibration(
+    key: tuple[str, str], rows: list[Measurement], profile: HardwareProfile, origin: Provenance
+) -> Calibration:
+    what = " with ".join(key)
+    shapes = {row.shape for row in rows}
+    if len(rows) < LEAST_ROWS or len(shapes) < LEAST_SHAPES:
+        raise DataError(
+            f"{what}: {len(rows)} rows of {len(shapes)} shapes are too few; "
+            f"measure at least {LEAST_ROWS} rows of {LEAST_SHAPES} shapes"
+        )
+    whole = design(rows, profile)
+    measured = np.array([row.seconds for row in rows])
+    fitted = fit(whole, measured, key[0], what)
+    folds = folds_of(rows)
+    predicted = np.empty(len(rows))
+    for fold in range(FOLDS):
+        inside = folds == fold
+        if inside.any():
+            others = _chosen(whole, ~inside)
+            numbers = fit(others, measured[~inside], key[0], what, start=fitted, check=False)
+            predicted[inside] = whole.seconds(numbers)[inside]
+    regrets = granularity_regrets(Prediction(row, float(time)) for row, time in zip(rows, predicted, strict=True))
+    return Calibration(
+        precision=key[0],
+        library=key[1],
+        numbers=tuple(FittedNumber(name=name, value=_rounded(value)) for name, value in fitted.items()),
+        errors=tuple(class_errors(rows, measured / predicted)),
+        provenance=origin,
+        batches=(min(row.batch for row in rows), max(row.batch for row in rows)),
+        granularity_regret_p95=round(float(np.quantile(regrets, 0.95)), 4) if regrets else None,
+        published_error=_published_error(rows, profile) if key[0] == "fp32" else None,
+    )
+
+
+def _published_error(rows: list[Measurement], profile: HardwareProfile) -> float | None:
+    """How far the published model is off, on average over the blocks."""
+    blocks = [row for row in rows if isinstance(row.target, Bottleneck)]
+    if not blocks:
+        return None
+    error = validate(blocks, profile, ["published"])[0].blocks.mape
+    return None if error is None else round(error, 4)
+
+
+def fit(
+    rows: Design,
+    measured: Floats,
+    precision: str,
+    what: str,
+    *,
+    start: dict[str, float] | None = None,
+    check: bool = True,
+) -> dict[str, float]:
+    """The numbers that minimise a robust loss of log(predicted/measured); raises DataError where one has no effect."""
+    from scipy.optimize import least_squares
+
+    described = rows.module.numbers(precision)
+    names = list(described)
+    first = np.log([start[name] if start else described[name][0] for name in names])
+    logs = np.log(measured)
+
+    def residuals(values: Floats) -> Floats:
+        return np.log(rows.seconds(dict(zip(names, np.exp(values), strict=True)))) - logs
+
+    if check:
+        _check_sensitivity(residuals, first, described, what)
+    # An efficiency is a share of a peak.
+    most = [0.0 if name.endswith("efficiency") else np.inf for name in names]
+    bounds = (first - np.log(100.0), np.minimum(first + np.log(100.0), most))
+    found = least_squares(residuals, first, bounds=bounds, loss="soft_l1", f_scale=ROBUST_FROM, max_nfev=60)
+    return dict(zip(names, np.exp(found.x).tolist(), strict=True))
+
+
+def _check_sensitivity(residuals: Callable[[Floats], Floats], first: Floats, described: Any, what: str) -> None:
+    base = residuals(first)
+    for index, (name, (_, meaning)) in enumerate(described.items()):
+        moved = first.copy()
+        moved[index] += 0.1
+        if np.abs(residuals(moved) - base).max() < 0.1 * LEAST_SENSITIVITY:
+            raise DataError(f"{what}: no row depends on {name}, the {meaning}; measure operators or blocks that do")
+
+
+def _chosen(rows: Design, inside: NDArray[np.bool_]) -> Design:
+    """Some of the measurements."""
+    keep = inside[rows.owners]
+    numbering = np.cumsum(inside) - 1
+    works = type(rows.works)(*(column[..., keep] for column in rows.works))
+    owners = numbering[rows.owners[keep]]
+    return Design(rows.module, rows.device, works, rows.weights[keep], owners, int(inside.sum()))
+
+
+def folds_of(rows: Sequence[Measurement]) -> NDArray[np.int64]:
+    """The part that each row is left out with: all rows of a shape together, operators with a block that has them."""
+    places: dict[tuple[Any, ...], int] = {}
+    shapes = sorted({row.shape for row in rows if isinstance(row.target, Bottleneck)}, key=_hashed)
+    for number, shape in enumerate(shapes):
+        places[shape] = number % FOLDS
+    for row in rows:
+        if isinstance(row.target, Bottleneck):
+            for step in row.target.lower(row.paradigm, kernels=True).steps:
+                inner = Measurement(step.operator, row.paradigm, row.batch, row.precision, row.library, 1.0, row.device)
+                places.setdefault(inner.shape, places[row.shape])
+    return np.array([places.get(row.shape, _hashed(row.shape) % FOLDS) for row in rows])
+
+
+def _hashed(shape: tuple[Any, ...]) -> int:
+    return crc32(repr(shape).encode())
+
+
+def class_errors(rows: Sequence[Measurement], ratios: Floats) -> list[ClassError]:
+    """The errors of every class, and of all blocks and all operators; `ratios` are measured over predicted times."""
+    names = [(row.kind, "blocks" if isinstance(row.target, Bottleneck) else "operators") for row in rows]
+    found = []
+    for name in dict.fromkeys(name for pair in zip(*names, strict=True) for name in sorted(set(pair))):
+        chosen = ratios[np.array([name in pair for pair in names])]
+        errors = np.abs(1 / chosen - 1)
+        low, high = np.quantile(chosen, [(1 - BAND) / 2, (1 + BAND) / 2])
+        found.append(
+            ClassError(
+                name=name,
+                n=len(chosen),
+                median_error=round(float(np.median(errors)), 4),
+                mean_error=round(float(errors.mean()), 4),
+                low=round(float(low), 4),
+                high=round(float(high), 4),
+            )
+        )
+    return found
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def write_profile(profile: HardwareProfile, base: Path, found: Sequence[Calibration], path: Path) -> None:
+    """The device file `base`, its comments kept, with the calibrations `found` in place of its own of their kind."""
+    import yaml
+
+    head = base.read_text(encoding="utf-8").split("\ncalibrations:\n")[0].rstrip()
+    replaced = {(item.precision, item.library) for item in found}
+    kept = [item for item in profile.calibrations if (item.precision, item.library) not in replaced]
+    section = [_mapping(item) for item in sorted((*kept, *found), key=lambda item: (item.library, item.precision))]
+    dump = partial(yaml.safe_dump, sort_keys=False, width=110, allow_unicode=True)
+    with whole_file(path) as temporary:
+        temporary.write_text(f"{head}\n\ncalibrations:\n{dump(section)}", encoding="utf-8")
+
+
+def _mapping(item: Calibration) -> dict[str, Any]:
+    fields = item.model_dump(mode="json")
+    errors = {
+        error["name"]: {key: value for key, value in error.items() if key != "name"} for error in fields["errors"]
+    }
+    return {**fields, "numbers": {number.name: number.value for number in item.numbers}, "errors": errors}

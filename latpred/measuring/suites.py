@@ -1,0 +1,160 @@
+"""What `latpred measure` times: the shipped suites, or a workload file of any blocks, rates, batches and precisions."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import product
+from math import gcd
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import Field
+
+from latpred.errors import DataError, InputError
+from latpred.files import parse, read_yaml
+from latpred.measuring.measurements import MeasuredTarget, row_of
+from latpred.precision import Precision
+from latpred.records import Count, Plain, Record
+from latpred.workloads.blocks import Bottleneck
+from latpred.workloads.catalogue import load_block
+from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial, Static
+
+#: What skips everything has nothing to time.
+Fraction = Annotated[float, Field(gt=0, le=1, strict=True)]
+LIBRARIES = ("triton", "cudnn")
+
+
+class Point(NamedTuple):
+    """One row to be: a target under a paradigm at a batch, in a precision, from a library of kernels."""
+
+    target: MeasuredTarget
+    paradigm: Paradigm
+    batch: int
+    precision: str
+    library: str = "triton"
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What tells it from every other row of a file."""
+        row = {"batch": self.batch, "precision": self.precision, "library": self.library}
+        row |= row_of(self.target, self.paradigm)
+        return tuple(f"{name}={value}" for name, value in sorted(row.items()) if value not in ("", None))
+
+
+class Workload(Record):
+    """A workload file: blocks × paradigms × settings × batch × precision, and their operators if wanted.
+
+    Parameters
+    ----------
+    blocks
+        Names of blocks, e.g. resnet50-stage1, or mappings of a block's fields.
+    paradigms
+        Of static, spatial, channel and layer.
+    S, G, r
+        Patch edges [pixels] (those that fit each map; empty: every divisor of it), channels per group, rates.
+    batch, precision
+        Samples at once; fp32, tf32 or fp16.
+    operators
+        Also every operator of the blocks on its own.
+    library
+        `triton`, and `cudnn` for the static blocks.
+    """
+
+    error: ClassVar[type[InputError]] = InputError
+
+    blocks: Annotated[tuple[Any, ...], Plain, Field(min_length=1)]
+    paradigms: Annotated[tuple[Literal["static", "spatial", "channel", "layer"], ...], Plain] = (
+        "static",
+        "spatial",
+        "channel",
+        "layer",
+    )
+    S: Annotated[tuple[Count, ...], Plain] = ()
+    G: Annotated[tuple[Count, ...], Plain] = (1, 8)
+    r: Annotated[tuple[Fraction, ...], Plain] = (0.25, 0.5, 0.75)
+    batch: Annotated[tuple[Count, ...], Plain] = (1, 8, 32, 128)
+    precision: Annotated[tuple[Precision, ...], Plain] = ("fp32", "tf32", "fp16")
+    operators: bool = False
+    library: Annotated[tuple[Literal["triton", "cudnn"], ...], Plain] = ("triton",)
+
+    def targets(self) -> list[Bottleneck]:
+        """The blocks, by name or as given."""
+        return [Bottleneck(**given) if isinstance(given, dict) else load_block(str(given)) for given in self.blocks]
+
+    def points(self) -> Iterator[Point]:
+        """Every row, those that the kernels do not compute left out."""
+        for block, precision, batch in product(self.targets(), self.precision, self.batch):
+            for paradigm in self.settings(block, batch):
+                if "triton" in self.library:
+                    yield Point(block, paradigm, batch, precision)
+                    if self.operators:
+                        steps = block.lower(paradigm, kernels=True).steps
+                        yield from (Point(step.operator, Static(), batch, precision) for step in steps)
+            if "cudnn" in self.library:
+                yield Point(block, Static(), batch, precision, "cudnn")
+
+    def settings(self, block: Bottleneck, batch: int) -> Iterator[Paradigm]:
+        """The paradigms that fit a block; layer skipping wherever the rate is a whole number of samples."""
+        if "static" in self.paradigms:
+            yield Static()
+        if "spatial" in self.paradigms:
+            edges = self.S or patch_edges(block)
+            yield from (
+                Spatial(S=S, r=r) for S, r in product(edges, self.r) if min(block.out_height, block.out_width) > S
+            )
+        if "channel" in self.paradigms and block.groups == 1 and not block.se:
+            yield from (Channel(G=G, r=r) for G, r in product(self.G, self.r) if block.inner % G == 0)
+        if "layer" in self.paradigms:
+            yield from (Layer(r=r) for r in dict.fromkeys((*self.r, 1.0)) if (float(r) * batch) % 1 == 0)
+
+
+def patch_edges(block: Bottleneck) -> list[int]:
+    """Every patch edge that divides the map and is smaller than it; 1 where there is none."""
+    common = gcd(block.out_height, block.out_width)
+    edges = [S for S in range(1, common + 1) if common % S == 0 and min(block.out_height, block.out_width) > S]
+    return edges or [1]
+
+
+def load_workload(path: Path) -> list[Point]:
+    """The rows of a workload file. Raises DataError with every problem, or an InputError of a block in it."""
+    if not path.is_file():
+        raise InputError(f"there is no workload file {str(path)!r}")
+    points = shuffled(parse(Workload, read_yaml(path), path).points())
+    if not points:
+        raise DataError(f"{path}: no setting of the workload fits its blocks")
+    return points
+
+
+_RESNET = tuple(f"resnet50-stage{stage}{which}" for stage in (1, 2, 3, 4) for which in ("", "-first"))
+_REGNET = (*(f"regnety-400mf-stage{stage}" for stage in (1, 2, 3, 4)), "regnety-800mf-stage2", "regnety-800mf-stage4")
+#: Shapes between those of the networks, so that a fit does not learn powers of two only.
+_OTHERS = (
+    {"name": "mid-96", "c_in": 96, "c_out": 384, "height": 40, "width": 40},
+    {"name": "mid-160", "c_in": 320, "c_out": 320, "bottleneck_ratio": 2, "height": 24, "width": 24},
+    {"name": "wide-128", "c_in": 128, "c_out": 128, "bottleneck_ratio": 1, "height": 28, "width": 28},
+    {"name": "small-768", "c_in": 768, "c_out": 768, "height": 12, "width": 12, "stride": 2},
+    {"name": "large-32", "c_in": 32, "c_out": 128, "height": 80, "width": 80},
+)
+
+
+def suite(name: str) -> list[Point]:
+    """The rows of a shipped suite, `quick` (minutes) or `full`; in a fixed random order, so that a part is a sample."""
+    if name == "quick":
+        quick = Workload(blocks=("resnet50-stage1", "resnet50-stage3", "regnety-400mf-stage3"), S=(1, 2, 4), G=(8,))
+        return shuffled(quick.replace(r=(0.5,), batch=(1, 128), operators=True).points())
+    blocks = (*_RESNET, *_REGNET, *_OTHERS)
+    ends = Workload(blocks=blocks, batch=(1, 128))
+    middle = Workload(blocks=blocks, batch=(8, 32), r=(0.5,))
+    operators = Workload(blocks=blocks, batch=(1, 8, 128), r=(0.25, 0.75), S=(1, 4, 7), G=(8,), operators=True)
+    single = [point for point in operators.points() if not isinstance(point.target, Bottleneck)]
+    sample = random.Random(0).sample(list(dict.fromkeys(single)), k=len(set(single)) // 5)
+    static = Workload(blocks=_RESNET, paradigms=("static",), batch=(1, 128), library=("cudnn",))
+    return shuffled([*ends.points(), *middle.points(), *sample, *static.points()])
+
+
+def shuffled(points: Any) -> list[Point]:
+    """Each row once, in an order that is the same every time."""
+    once = list({point.key: point for point in points}.values())
+    random.Random(0).shuffle(once)
+    return once

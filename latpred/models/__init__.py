@@ -1,0 +1,1 @@
+"""Cost models: how long operators take on a device."""

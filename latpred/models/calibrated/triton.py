@@ -1,0 +1,277 @@
+"""The kernels of `latpred.measuring.gpu` as equations: what each asks of the device, and how long that takes.
+
+An operator becomes `Work`: programs, steps of their sum, multiply-adds and bytes, all known from its shape and from the
+tile that the library ships. `times` turns work into time with the fitted numbers `NUMBERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from latpred.models.calibrated.tiles import (
+    LINEAR_IN,
+    LINEAR_OUT,
+    POOL_CHANNELS,
+    POOL_PIXELS,
+    TILES,
+    Tile,
+    depth,
+    halvings,
+    tiles,
+    width,
+)
+from latpred.models.tiling import Numbers, ceil_div
+from latpred.precision import element_bytes
+from latpred.workloads import operators as op
+
+#: The fitted numbers: name → (start, what it is). Never more than twelve.
+NUMBERS: dict[str, tuple[float, str]] = {
+    "kernel_s": (1.4e-6, "constant time per kernel in a CUDA graph [s]"),
+    "large_efficiency": (0.65, "share of the peak rate that a full device reaches with the largest tile"),
+    "middle_efficiency": (0.5, "the same with the middle tile, where there is one"),
+    "small_efficiency": (0.45, "the same with the smallest tile"),
+    "alone_slowdown": (
+        1.2,
+        "time of a step of four warps alone on an engine, over its share of a full one",
+    ),
+    "serial_s": (3.0e-7, "time of a step of a small kernel, which waits for memory [s]"),
+    "program_s": (7.0e-7, "time to start and end a program [s]"),
+    "switch_s": (4.0e-7, "constant time that a kernel adds where another kind of kernel ran before it [s]"),
+    "cache_share": (0.4, "maps of which half are found in the L2, over its size"),
+    "gather_factor": (1.5, "factor on a step of a full engine for each halving of the accesses to gathered weights"),
+    "gather_alone": (1.5, "the same factor for a program alone on an engine"),
+    "overlap": (3.0, "exponent p of (computeᵖ + memoryᵖ)^(1/p)"),
+}
+#: The least share of an operator's multiply-adds that is done.
+LEAST_MACS = 1.0
+#: Place of the smallest tile among the sizes, of which a library may have two only.
+SMALLEST = 2
+#: How sharply maps stop being found in the L2 as they outgrow it.
+CACHE_EXPONENT = 3
+#: Scores that a program of the compaction reads while it waits once: four for each thread of eight warps.
+COMPACTION_READ = 1024
+
+
+def numbers(precision: str) -> dict[str, tuple[float, str]]:
+    """The numbers to fit: without the middle tile where there is none."""
+    without = () if len(TILES[precision]) > 2 else ("middle_efficiency",)
+    return {name: value for name, value in NUMBERS.items() if name not in without}
+
+
+class Work(NamedTuple):
+    """What one kernel asks of the device; numbers, or arrays that broadcast.
+
+    `step_macs` are those of one step of a program, padding included, zero in kernels that only wait for memory. `size`
+    is 0 for the largest tile, 1 for the middle and 2 for the smallest, and a program has 4·`quarters` warps.
+    `weight_bytes` come from the off-chip memory, `map_bytes` from there or from the L2. `gathered` is how often the
+    accesses to the weights are halved, `chained` 1 where another kernel runs before. `programs` to `quarters` have a
+    first axis, over tiles that the library may take; the fastest counts.
+    """
+
+    programs: Numbers = 0.0
+    steps: Numbers = 0.0
+    step_macs: Numbers = 0.0
+    size: Numbers = 0.0
+    quarters: Numbers = 1.0
+    weight_bytes: Numbers = 0.0
+    map_bytes: Numbers = 0.0
+    gathered: Numbers = 0.0
+    chained: Numbers = 0.0
+
+
+class Device(NamedTuple):
+    """Peaks: engines, multiply-adds/s in the precision and on the FP32 lanes, bandwidths [bytes/s], L2 size [bytes]."""
+
+    engines: int
+    macs: float
+    lane_macs: float
+    dram: float
+    l2: float
+    l2_bytes: float
+
+
+def times(work: Work, fitted: Mapping[str, Numbers], device: Device) -> tuple[Numbers, Numbers, Numbers]:
+    """Compute, memory and constant time [s]; the first two overlap."""
+    n = {**{name: start for name, (start, _) in NUMBERS.items()}, **fitted}
+    share = ceil_div(work.programs, device.engines)
+    some = np.minimum(share, 1)
+    by_size = (n["large_efficiency"], n["middle_efficiency"], n["small_efficiency"])
+    efficiency = np.choose(np.asarray(work.size, dtype=int), by_size)
+    busy = work.step_macs * device.engines / (device.macs * efficiency)
+    alone = busy * n["alone_slowdown"] / work.quarters
+    full, lone = (n[name] ** work.gathered for name in ("gather_factor", "gather_alone"))
+    gemm = work.steps * np.maximum(share * busy * full, some * alone * lone) + share * n["program_s"]
+    # The first program's waits follow one another; each further one adds a single wait, since it overlaps the others'.
+    waits = (some * work.steps + share - some) * n["serial_s"]
+    compute = np.where(np.asarray(work.step_macs) > 0, gemm, waits).min(axis=0)
+    cache = n["cache_share"] * device.l2_bytes
+    missing = work.map_bytes**CACHE_EXPONENT / (work.map_bytes**CACHE_EXPONENT + cache**CACHE_EXPONENT)
+    memory = (work.weight_bytes + missing * work.map_bytes) / device.dram
+    memory = memory + (1 - missing) * work.map_bytes / device.l2
+    return compute, memory, n["kernel_s"] + work.chained * n["switch_s"]
+
+
+def join(compute: Numbers, memory: Numbers, fitted: Mapping[str, Numbers]) -> Numbers:
+    """(computeᵖ + memoryᵖ)^(1/p), by the larger of them, so that nothing overflows."""
+    p = np.clip(fitted["overlap"], 1.0, 50.0)
+    largest = np.maximum(np.maximum(compute, memory), 1e-30)
+    return largest * ((compute / largest) ** p + (memory / largest) ** p) ** (1 / p)
+
+
+def work_of(operator: op.Operator, batch: Numbers, precision: str) -> Work | None:
+    """What an operator asks for; None where the library has no kernel for it."""
+    build = BUILDERS.get(type(operator))
+    return build(operator, batch, precision) if build else None
+
+
+def _gemm(
+    precision: str,
+    rows: Numbers,
+    columns: Numbers,
+    channels: Numbers,
+    taps: int,
+    planes: Numbers,
+    *,
+    masker: bool = False,
+    **rest: Numbers,
+) -> Work:
+    offered = tiles(precision, masker=masker)
+    across = [width(tile, columns) for tile in offered]
+    deep = [depth(tile, channels) for tile in offered]
+    programs = [
+        ceil_div(rows, tile.rows) * ceil_div(columns, wide) * planes for tile, wide in zip(offered, across, strict=True)
+    ]
+    places = {tile: place for place, tile in enumerate(TILES[precision][:-1])}
+    dimensions = max(map(np.ndim, (rows, columns, channels, planes)))
+    by_tile = {
+        "programs": programs,
+        "steps": [taps * ceil_div(channels, step) for step in deep],
+        "step_macs": [_step_macs(*parts) for parts in zip(offered, across, deep, strict=True)],
+        "size": [places.get(tile, SMALLEST) for tile in offered],
+        "quarters": [tile.warps / 4 for tile in offered],
+    }
+    return Work(**{name: _stacked(values, dimensions) for name, values in by_tile.items()}, **rest)
+
+
+def _step_macs(tile: Tile, wide: Numbers, step: Numbers) -> Numbers:
+    """Those of a step as wide as the tile that takes as long as one of `wide` columns.
+
+    Its products fall with the width, the rows that it reads do not: the geometric mean of both.
+    """
+    return step * tile.rows * np.sqrt(tile.columns * wide)
+
+
+def _stacked(values: list[Any], dimensions: int) -> Numbers:
+    """A first axis over tiles, then that of the rates if there are several."""
+    return np.stack(np.broadcast_arrays(*values, np.zeros((1,) * dimensions))[:-1])
+
+
+def convolution(o: op.Convolution, N: Numbers, precision: str, *, masker: bool = False) -> Work:
+    """Dense, grouped or with gathered channel groups; of patches where the operator has them."""
+    size, taps = element_bytes(precision), o.kernel**2
+    pixels = o.out_height * o.out_width
+    if o.channel_group:
+        group = o.channel_group
+        channels, columns = _active(o.c_in, o.input_rate, group), _active(o.c_out, o.output_rate, group)
+        used = np.minimum(N * (channels / o.c_in) * (columns / o.c_out), 1.0)
+        maps = N * (o.height * o.width * channels + pixels * columns)
+        return _gemm(
+            precision,
+            np.asarray(pixels),
+            columns,
+            channels,
+            taps,
+            N,
+            weight_bytes=o.weights * used * size,
+            map_bytes=maps * size,
+            gathered=halvings(
+                precision,
+                group,
+                gathers_in=bool(np.any(np.asarray(o.input_rate) < 1)),
+                gathers_out=bool(np.any(np.asarray(o.output_rate) < 1)),
+            ),
+        )
+    read = o.height * o.width if o.kernel > 1 else pixels
+    rows: Numbers = pixels
+    if isinstance(o, op.PatchConvolution):
+        rows = o.active * o.S**2
+        read = np.minimum(o.active * (o.S * o.stride + o.kernel - 1) ** 2, read) if o.indexed else rows
+    maps = N * (o.c_in * read + o.c_out * rows)
+    columns, channels = np.asarray(o.c_out // o.groups), np.asarray(o.c_in // o.groups)
+    return _gemm(
+        precision,
+        N * rows,
+        columns,
+        channels,
+        taps,
+        o.groups,
+        weight_bytes=o.weights * size,
+        map_bytes=maps * size,
+        masker=masker,
+    )
+
+
+def _active(channels: int, rate: Any, group: int) -> Numbers:
+    return np.maximum(np.ceil(np.asarray(rate) * (channels // group) - 1e-9), 1) * group
+
+
+def masker_convolution(o: op.MaskerConvolution, N: Numbers, precision: str) -> Work:
+    """Dense, whatever the rate, with the masker in the same kernel."""
+    dense = op.Convolution(c_in=o.c_in, c_out=o.c_out, height=o.height, width=o.width)
+    return convolution(dense, N, precision, masker=True)
+
+
+def _small(programs: Numbers, steps: Numbers, map_bytes: Numbers) -> Work:
+    """A kernel that multiplies no matrices and has one tile."""
+    return Work(np.asarray(programs)[np.newaxis], steps, map_bytes=map_bytes)
+
+
+def elementwise(o: op.Operator, N: Numbers, precision: str) -> Work:
+    """One pass over maps; where a patch is stored must be known before it is read."""
+    steps = 2.0 if isinstance(o, op.ScatterAdd) else 1.0
+    return _small(1.0, steps, map_bytes=o.elements(N) * element_bytes(precision))
+
+
+def pool(o: Any, N: Numbers, precision: str) -> Work:
+    """Partial means: a program per POOL_PIXELS pixels, channel block and sample; it reads, and adds up twice."""
+    pixels = o.active * o.S**2 if isinstance(o, op.PatchGlobalPool) else o.height * o.width
+    programs = ceil_div(pixels, POOL_PIXELS) * ceil_div(o.channels, POOL_CHANNELS) * N
+    return _small(programs, 3.0, map_bytes=o.elements(N) * element_bytes(precision))
+
+
+def fully_connected(o: op.FullyConnected, N: Numbers, _: str) -> Work:
+    """A program per block of outputs and sample; every step but the first waits for its input, then its weights.
+
+    The pool's partial means that it adds up are not counted: they are read at once.
+    """
+    programs = ceil_div(o.c_out, LINEAR_OUT) * N
+    return _small(programs, 2.0 * ceil_div(o.c_in, LINEAR_IN) - 1, map_bytes=4.0 * o.c_in * o.c_out)
+
+
+def mask_compaction(o: op.MaskCompaction, N: Numbers, _: str) -> Work:
+    """A program per map: it reads its scores, sums those of an item, reads thresholds and writes what is on.
+
+    Reading and writing are counted in parts of a wait, since they overlap.
+    """
+    pixels = o.height * o.width
+    steps = 1.0 + (o.items < pixels) + (pixels + 2.0 * o.items) / COMPACTION_READ
+    return _small(o.maps(N) * 1.0, steps, map_bytes=4.0 * o.elements(N))
+
+
+BUILDERS: dict[type[op.Operator], Callable[..., Work]] = {
+    op.Convolution: convolution,
+    op.PatchConvolution: convolution,
+    op.MaskerConvolution: masker_convolution,
+    op.Add: elementwise,
+    op.ScatterAdd: elementwise,
+    op.ChannelScale: elementwise,
+    op.PatchChannelScale: elementwise,
+    op.GlobalPool: pool,
+    op.PatchGlobalPool: pool,
+    op.AveragePool: pool,
+    op.FullyConnected: fully_connected,
+    op.MaskCompaction: mask_compaction,
+}

@@ -1,0 +1,105 @@
+"""Convolutions: dense, with channel rates, of active patches, and with a masker (MODEL §3–§5)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from latpred.models.interface import Cost
+from latpred.models.published.densities import fullest_density
+from latpred.models.published.machine import Machine, Terms
+from latpred.models.tiling import Numbers, ceil_div, tile_edges
+from latpred.workloads import operators as op
+from latpred.workloads.densities import mean_active_patches
+
+#: Most patches that one kernel processes together, as an extent to cut (MODEL §4).
+PATCHES_TOGETHER = 256
+
+
+def _filter_tiles(o: op.Convolution, c_t: Numbers, h_t: Numbers, w_t: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """Weights, input with halo, and output elements of a convolution's tile: W_pe, I_pe, O_pe (MODEL §3)."""
+    C, k, s = o.c_in // o.groups, o.kernel, o.stride
+    halo = (h_t + k - 1) * s * (w_t + k - 1) * s
+    return c_t * C * k**2, ceil_div(c_t, o.c_out // o.groups) * C * halo, c_t * h_t * w_t
+
+
+def _density(n_c: Numbers, c_t: Numbers, rho: Numbers) -> Numbers:
+    """D(n_c, c_t, ρ), which is 1 when dense."""
+    return 1.0 if rho.ndim == 0 and rho == 1 else fullest_density(n_c, c_t, rho)
+
+
+def convolution(o: op.Convolution, M: Machine, N: int) -> Cost:
+    """Dense, or with channel rates: MODEL §3."""
+    h, w, C, k, s = o.out_height, o.out_width, o.c_in // o.groups, o.kernel, o.stride
+    rho_i, rho_o = np.asarray(o.input_rate), np.asarray(o.output_rate)
+    # Only a batch of one reads just the weights it needs.
+    weights_read, tile_weights_read = (rho_o, rho_i * rho_o) if N == 1 else (1.0, 1.0)
+    dram = o.weights * weights_read + o.c_in * h * s * w * s * N * rho_i + o.c_out * h * w * N * rho_o
+
+    def terms(c_t: Numbers, h_t: Numbers, w_t: Numbers) -> Terms:
+        n_c = ceil_div(o.c_out, c_t)
+        n = n_c * ceil_div(h, h_t) * ceil_div(w, w_t)
+        W_pe, I_pe, O_pe = _filter_tiles(o, c_t, h_t, w_t)
+        l2 = n * (W_pe * tile_weights_read + I_pe * rho_i * N + O_pe * rho_o * N)
+        l2_s = l2 / (M.beta2 * M.coalescing(w_t, w - w_t))
+        dense = M.lane_seconds(O_pe * C * k**2 * N, O_pe) * M.waves(n)
+        return dense * rho_i * _density(n_c, c_t, rho_i * rho_o), dram / M.beta + l2_s, l2_s
+
+    return M.cheapest_cost((tile_edges(o.c_out), tile_edges(h), tile_edges(w)), terms)
+
+
+def layer_masker(o: op.LayerMasker, M: Machine, N: int) -> Cost:
+    """The fused masker and first convolution with ρ_o = 0: MODEL §6 (oddity 12)."""
+    return convolution(decision(o), M, N)
+
+
+def decision(o: op.LayerMasker) -> op.Convolution:
+    """The convolution that a layer masker is."""
+    shape = {name: getattr(o, name) for name in ("c_in", "height", "width")}
+    return op.Convolution(**shape, c_out=o.c_out + 1, output_rate=0.0)
+
+
+def patch_convolution(o: op.PatchConvolution, M: Machine, N: int) -> Cost:
+    """Spatially dynamic: MODEL §4."""
+    tile = _patch_convolution_tile(o.replace(r=1.0), M, N)
+    return M.cost(*_patch_convolution_terms(o, M, N, o.active, *tile), tile)
+
+
+@lru_cache(maxsize=8192)
+def _patch_convolution_tile(o: op.PatchConvolution, M: Machine, N: int) -> tuple[Numbers, ...]:
+    """The tile is chosen at the mean number of patches, whatever the rate (oddity 6): a sweep is one search."""
+    mean = mean_active_patches(o.patches)
+    axes = (tile_edges(PATCHES_TOGETHER), tile_edges(o.c_out), tile_edges(o.S), tile_edges(o.S))
+    return M.search(axes, lambda *tile: _patch_convolution_terms(o, M, N, mean, *tile))
+
+
+def _patch_convolution_terms(
+    o: op.PatchConvolution, M: Machine, N: int, x: Numbers, m: Numbers, c_t: Numbers, h_t: Numbers, w_t: Numbers
+) -> Terms:
+    C, k, s, S = o.c_in // o.groups, o.kernel, o.stride, o.S
+    rho_i, rho_o = np.asarray(o.input_rate), np.asarray(o.output_rate)
+    n_c = ceil_div(o.c_out, c_t)
+    n = n_c * ceil_div(S, h_t) * ceil_div(S, w_t)
+    W_pe, I_pe, O_pe = _filter_tiles(o, c_t, h_t, w_t)
+    tile_weights_read = rho_i * rho_o if N == 1 else 1.0
+    l2 = n * (W_pe * tile_weights_read + I_pe * x * rho_i * N + O_pe * x * rho_o * N)
+    whole_map = o.c_in * o.out_height * s * o.out_width * s
+    read = whole_map if o.indexed else x * o.c_in * ((S + k - 1) * s) ** 2
+    dram = o.weights + read * rho_i * N + x * o.c_out * S**2 * rho_o * N
+    compute = M.lane_seconds(O_pe * C * k**2 * m, O_pe * N * m) * ceil_div(x, m) * N * M.waves(n)
+    l2_s = l2 / M.beta2
+    return compute * rho_i * _density(n_c, c_t, rho_i * rho_o), dram / M.beta + l2_s, l2_s
+
+
+def masker_convolution(o: op.MaskerConvolution, M: Machine, N: int) -> Cost:
+    """The cheaper of one fused dense kernel and two separate ones: MODEL §5."""
+    masker, first = o.separate
+    separate = _without_patches(masker, M, N).then(patch_convolution(first, M, N))
+    return _without_patches(o.fused, M, N).or_cheaper(separate)
+
+
+@lru_cache(maxsize=8192)
+def _without_patches(o: op.Convolution, M: Machine, N: int) -> Cost:
+    """Neither dense kernel of a masker heeds the patches' rate: a search for all rates."""
+    return convolution(o, M, N)

@@ -1,0 +1,148 @@
+"""Devices, networks, published dynamic networks and masks as rich tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.table import Table
+
+from latpred.devices.profile import HardwareProfile
+from latpred.show.tables import new_table
+from latpred.studies.recommendation import spell
+from latpred.units import count, seconds, si
+from latpred.workloads.catalogue import AnyNetwork, Preset
+from latpred.workloads.masks import MaskRates
+from latpred.workloads.networks import Network
+from latpred.workloads.paradigms import Static
+from latpred.workloads.transformers import VisionTransformer
+
+
+def device_table(profiles: Iterable[HardwareProfile]) -> Table:
+    """A row per device."""
+    columns = ("device", "", "PEs", "lanes", "clock", "FP32 peak", "off-chip", "L2", "kernel", "batch")
+    table = new_table("Devices", columns, left=2)
+    for profile in profiles:
+        table.add_row(
+            profile.name,
+            profile.title,
+            str(profile.pes),
+            str(profile.fp32_lanes_per_pe),
+            si(profile.clock_hz, "Hz"),
+            si(2 * profile.fp32_peak_macs, "FLOP/s"),
+            si(profile.dram_bandwidth, "B/s"),
+            f"{profile.l2_bandwidth_ratio:g}×",
+            seconds(profile.kernel_s),
+            str(profile.default_batch),
+        )
+    return table
+
+
+#: Units of a profile's fields, where they have one.
+_FIELD_UNITS = {
+    "clock_hz": "Hz",
+    "dram_bandwidth": "B/s",
+    "kernel_s": "s",
+    "l2_bytes": "B",
+    "fp32_peak_flops": "FLOP/s",
+    "fp16_tensor_peak_flops": "FLOP/s",
+}
+
+
+def profile_table(profile: HardwareProfile) -> Table:
+    """A row per parameter: its value, the data sheet's where it is known, and the source."""
+    sources = {source.field: source.text for source in profile.sources}
+    sheet = profile.datasheet.model_dump(exclude={"source"}, exclude_none=True) if profile.datasheet else {}
+    table = new_table(
+        f"{profile.name} {profile.title}".rstrip(), ("parameter", "value", "data sheet", "source"), left=1
+    )
+    table.columns[-1].justify, table.columns[-1].no_wrap = "left", False
+    parameters = profile.model_dump(
+        exclude={"name", "title", "sources", "datasheet", "validated", "peaks", "calibrations"}
+    )
+    for field in dict.fromkeys((*parameters, *sheet)):
+        cells = [_field_text(field, values[field]) if field in values else "" for values in (parameters, sheet)]
+        table.add_row(field, *cells, sources.get(field, ""))
+    return table
+
+
+def _field_text(field: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return si(value, _FIELD_UNITS[field]) if field in _FIELD_UNITS else f"{value:g}"
+
+
+def mask_table(found: MaskRates) -> Table:
+    """A row per patch edge, a column per stage."""
+    maps = [f"stage {number}, {height}×{width}" for number, (height, width) in enumerate(found.maps, start=1)]
+    table = new_table(f"Share of patches with an active pixel, {found.samples} samples", ("S", *maps))
+    for S in sorted({S for rates in found.rates for S in rates}):
+        table.add_row(str(S), *(f"{rates[S]:.4f}" if S in rates else "" for rates in found.rates))
+    return table
+
+
+def networks_table(networks: Iterable[AnyNetwork]) -> Table:
+    """A row per network."""
+    table = new_table("Networks", ("network", "", "alias", "blocks", "channels", "maps"), left=3)
+    for network in networks:
+        if isinstance(network, Network):
+            shape = (
+                spell([stage.blocks for stage in network.stages]),
+                spell([stage.c_out for stage in network.stages]),
+                ", ".join(f"{height}×{width}" for height, width in network.maps),
+            )
+        else:
+            shape = (str(network.depth), str(network.dim), f"{network.tokens} tokens")
+        table.add_row(network.name, network.title, ", ".join(network.aliases), *shape)
+    return table
+
+
+def presets_table(presets: Iterable[Preset]) -> Table:
+    """A row per published method."""
+    columns = ("method", "", "paradigm", "networks")
+    table = new_table("Published dynamic networks: <method>-<network>", columns, left=4)
+    table.columns[-1].no_wrap = False
+    for preset in presets:
+        networks = ", ".join(preset.networks)
+        table.add_row(preset.method, preset.title, preset.paradigm.text(rates=False), networks)
+    return table
+
+
+def network_table(network: Network) -> Table:
+    """A row per stage: its map, channels and blocks."""
+    columns = ("stage", "map", "blocks", "c_in", "inner", "c_out", "stride", "groups", "SE", "MACs")
+    table = new_table(f"{network.name} {network.title}".rstrip(), columns)
+    for stage_number, (stage, (height, width)) in enumerate(zip(network.stages, network.maps, strict=True), start=1):
+        first = network.block(stage_number, first=True)
+        macs = sum(step.operator.macs(1) for step in network.stage(stage_number).lower(Static()).steps)
+        table.add_row(
+            str(stage_number),
+            f"{height}×{width}",
+            str(stage.blocks),
+            str(stage.c_in),
+            str(first.inner),
+            str(stage.c_out),
+            str(stage.stride),
+            str(first.groups),
+            "yes" if network.se else "no",
+            count(macs),
+        )
+    return table
+
+
+def transformer_table(network: VisionTransformer) -> Table:
+    """A row per property."""
+    table = new_table(f"{network.name} {network.title}".rstrip(), ("", "value"))
+    macs = sum(step.operator.macs(1) for step in network.lower(Static()).steps)
+    properties = {
+        "embedding": network.embedding,
+        "tokens": network.tokens,
+        "channels": network.dim,
+        "heads": f"{network.heads} of {network.head_dim}",
+        "MLP ratio": network.mlp_ratio,
+        "blocks": network.depth,
+        "MACs": count(macs),
+    }
+    for name, value in properties.items():
+        table.add_row(name, str(value))
+    return table

@@ -1,0 +1,109 @@
+"""Explanations as rich tables: a bar per operator, how full the engines are, and what would help."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from latpred.show.tables import new_table
+from latpred.studies.explanation import Explanation, Share
+from latpred.units import seconds
+
+#: What time is spent on: field, name, colour and, where there is none, a character.
+PARTS = (
+    ("compute_s", "compute", "blue", "█"),
+    ("off_chip_s", "off-chip", "red", "▓"),
+    ("l2_s", "L2", "green", "▒"),
+    ("launch_s", "launch", "magenta", "░"),
+)
+BAR_WIDTH = 48
+
+
+def bar_table(explanation: Explanation) -> Table:
+    """A bar per operator; the longest fills the width."""
+    report = explanation.report
+    table = new_table(f"{report.target} on {report.device}: {report.paradigm}, batch {report.batch}", ("operator",))
+    table.add_column("latency", justify="right", no_wrap=True)
+    table.add_column(_key(), no_wrap=True)
+    longest = max(share.latency_s for share in explanation.shares)
+    for share in explanation.shares:
+        table.add_row(label(share), seconds(share.latency_s), _bar(share, longest))
+    return table
+
+
+def label(share: Share) -> str:
+    """The operator's name, with its stage and how many kernels there are."""
+    stage = "" if share.stage is None else f"stage {share.stage} "
+    return f"{stage}{share.name}" + (f" ×{share.kernels}" if share.kernels > 1 else "")
+
+
+def _key() -> Text:
+    return Text("  ").join(Text(f"{sign} {name}", style=colour) for _, name, colour, sign in PARTS)
+
+
+def _bar(share: Share, longest: float) -> Text:
+    """Rounded where the parts end, so that the bars' lengths compare; what overlaps is not drawn twice."""
+    bar, ends, drawn = Text(), 0.0, 0
+    parts = visible(share)
+    for field, _, colour, sign in PARTS:
+        ends += parts[field]
+        length = round(BAR_WIDTH * ends / longest) - drawn if longest else 0
+        bar.append(sign * length, style=colour)
+        drawn += length
+    return bar
+
+
+def visible(share: Share) -> dict[str, float]:
+    """The parts that add up to the latency [s]: of compute and memory, what the shorter adds where they overlap."""
+    parts = {field: float(getattr(share, field)) for field, *_ in PARTS}
+    hidden = sum(parts.values()) - share.latency_s
+    if hidden > share.latency_s * 1e-9:
+        memory = share.off_chip_s + share.l2_s
+        shorter = ("compute_s",) if memory > share.compute_s else ("off_chip_s", "l2_s")
+        left = 1 - hidden / min(memory, share.compute_s)
+        parts |= {field: parts[field] * left for field in shorter}
+    return parts
+
+
+def fill_table(explanation: Explanation) -> Table:
+    """The tile of each operator, how full it keeps the engines, and where it is under the roofline.
+
+    A model without tiles has the last alone.
+    """
+    tiled = _tiled(explanation)
+    columns = ("tile", "tiles full", "waves full", "lanes full") if tiled else ()
+    table = new_table("", ("operator", *columns, "MACs/byte", "of roofline"))
+    table.title = None
+    for share in explanation.shares:
+        shape = "" if share.tile is None else "×".join(map(str, share.tile))
+        fills = ["", "", ""] if share.fill is None else [f"{part:.0%}" for part in share.fill]
+        intensity = f"{share.macs_per_byte:.1f}" if share.macs_per_byte else ""
+        table.add_row(label(share), *([shape, *fills] if tiled else []), intensity, f"{share.of_roofline:.0%}")
+    return table
+
+
+def _tiled(explanation: Explanation) -> bool:
+    return any(share.tile for share in explanation.shares)
+
+
+def remedy_table(explanation: Explanation) -> Table:
+    """What would help, the most first."""
+    table = new_table("What would help", ("change", "to", "per image", "gain"), left=2)
+    for remedy in explanation.remedies:
+        to = f"batch {remedy.batch}" if remedy.change == "larger batch" else remedy.paradigm
+        table.add_row(remedy.change, to, seconds(remedy.latency_per_image_s), f"{remedy.gain:+.1%}")
+    return table
+
+
+def explanation_text(explanation: Explanation) -> str:
+    """What the columns mean, with the device's ridge."""
+    of_tiles = [
+        "tile: channels × height × width, before them the patches that are processed together",
+        "full: shares of the tiles inside the map, of the waves' engines at work, of the lanes in use",
+    ]
+    lines = [
+        *(of_tiles if _tiled(explanation) else []),
+        f"roofline: off-chip bandwidth below {explanation.ridge_macs_per_byte:.1f} MACs/byte, arithmetic above",
+        "",
+    ]
+    return "\n".join(lines)

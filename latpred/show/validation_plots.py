@@ -1,0 +1,154 @@
+"""Validations as pictures: predicted against measured time, and rℓ over r with curves predicted and points measured."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from latpred.errors import InputError
+from latpred.measuring.validation import Prediction, Validation
+from latpred.show.plots import COLOURS, GRANULARITY_ORDER, PANEL_INCHES, share_legend, style
+from latpred.workloads.blocks import Bottleneck
+from latpred.workloads.paradigms import Paradigm, Static
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Most blocks, and granularities, in the picture of rates.
+MOST_PANELS, MOST_GRANULARITIES = 6, 6
+#: Line and marker of each paradigm there, and the colour of one without granularity.
+LOOKS = {"spatial": ("-", "o"), "channel": ("--", "^"), "layer": (":", "s")}
+WITHOUT_GRANULARITY = "#000000"
+#: Hollow, as many lie on one another.
+POINTS: dict[str, Any] = {"markersize": 5, "fillstyle": "none"}
+
+
+def scatter(found: Sequence[Validation]) -> Figure:
+    """A panel per model: predicted over measured time of every row, a colour per paradigm or for operators."""
+    from matplotlib.figure import Figure
+
+    found = [item for item in found if item.predictions]
+    with style():
+        figure = Figure(figsize=(PANEL_INCHES[0] * len(found), PANEL_INCHES[1] * 1.15), layout="constrained")
+        panels = figure.subplots(1, max(len(found), 1), squeeze=False)[0]
+        for axes, item in zip(panels, found, strict=False):
+            kinds = sorted({_kind(prediction) for prediction in item.predictions})
+            for number, kind in enumerate(kinds):
+                rows = [prediction for prediction in item.predictions if _kind(prediction) == kind]
+                measured = [row.measurement.seconds for row in rows]
+                predicted = [row.seconds for row in rows]
+                axes.loglog(measured, predicted, ".", color=COLOURS[number], markersize=3, label=kind, alpha=0.6)
+            ends = axes.get_xlim()
+            axes.loglog(ends, ends, color="0.3", linewidth=1)
+            axes.set_title(f"{item.model} model")
+            axes.set_xlabel("measured [s]")
+            axes.set_ylabel("predicted [s]")
+            axes.legend(markerscale=3)
+    return figure
+
+
+def _kind(prediction: Prediction) -> str:
+    row = prediction.measurement
+    return row.paradigm.name if isinstance(row.target, Bottleneck) else "operators"
+
+
+def rate_curves(found: Sequence[Validation]) -> Figure:
+    """rℓ over r, a panel per block, those with most points: lines as the calibrated model predicts, points as measured.
+
+    Colours are those of S and G in every picture, lines and markers are the paradigm's.
+
+    Raises
+    ------
+    InputError
+        No block was measured at several rates and without skipping.
+    """
+    from matplotlib.figure import Figure
+
+    item = next((item for item in reversed(found) if item.model == "calibrated"), found[-1])
+    series = _series(item.predictions)
+    colours = _colours(setting.granularity for settings in series.values() for setting in settings)
+    panels = {
+        place: {setting: points for setting, points in settings.items() if setting.granularity in colours}
+        for place, settings in series.items()
+    }
+    shown = sorted(panels, key=lambda place: (-sum(map(len, panels[place].values())), place))[:MOST_PANELS]
+    if not shown:
+        raise InputError("there are no blocks measured under several rates to draw")
+    columns = min(len(shown), 3)
+    rows = -(-len(shown) // columns)
+    with style():
+        figure = Figure(figsize=(PANEL_INCHES[0] * columns + 1, PANEL_INCHES[1] * rows), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        _explain_looks(grid[0], {setting for place in shown for setting in panels[place]}, colours)
+        for axes, place in zip(grid, shown, strict=False):
+            for setting, points in panels[place].items():
+                rates, predicted, measured = zip(*sorted(points), strict=True)
+                line, marker = LOOKS[setting.name]
+                colour = colours[setting.granularity]
+                axes.plot(rates, predicted, color=colour, linestyle=line, linewidth=1)
+                axes.plot(rates, measured, color=colour, linestyle="", marker=marker, **POINTS)
+            axes.axhline(1.0, color="0.3", linewidth=1, linestyle="--", label="break-even")
+            name, batch, precision = place
+            axes.set_title(f"{name}, batch {batch}, {precision}")
+            axes.set_xlim(0, 1.05)
+            axes.set_ylim(bottom=0)
+            axes.set_xlabel("activation rate r")
+            axes.set_ylabel(r"$r_\ell = \ell_{dyn}\,/\,\ell_{stat}$")
+        for axes in grid[len(shown) :]:
+            axes.remove()
+        share_legend(figure)
+    return figure
+
+
+def _explain_looks(axes: Axes, settings: set[Paradigm], colours: dict[Any, str]) -> None:
+    """An entry of the legend for every setting in any panel, in order, and what lines and points are."""
+    for setting in sorted(settings, key=lambda setting: ([*LOOKS].index(setting.name), setting.granularity or 0)):
+        line, marker = LOOKS[setting.name]
+        field = setting.granularity_field
+        label = f"{field} = {setting.granularity}" if field else setting.name
+        colour = colours[setting.granularity]
+        axes.plot([], [], color=colour, linestyle=line, linewidth=1, marker=marker, label=label, **POINTS)
+    axes.plot([], [], color="0.3", linewidth=1, label="lines: predicted")
+    axes.plot([], [], color="0.3", linestyle="", marker="o", label="points: measured", **POINTS)
+
+
+def _colours(granularities: Iterable[int | None]) -> dict[int | None, str]:
+    """Those of other pictures; a granularity without a colour there has one that is left, the commonest first."""
+    counts = Counter(granularities)
+    ordered = sorted((size for size in counts if size is not None), key=lambda size: (_rank(size), -counts[size]))
+    drawn = ordered[:MOST_GRANULARITIES]
+    own: dict[int | None, str] = {size: COLOURS[_rank(size)] for size in drawn if _rank(size) < len(COLOURS)}
+    free = [colour for colour in COLOURS if colour not in (*own.values(), WITHOUT_GRANULARITY)]
+    others = [size for size in drawn if size not in own]
+    return {None: WITHOUT_GRANULARITY, **own, **dict(zip(others, free, strict=False))}
+
+
+def _rank(size: int) -> int:
+    return GRANULARITY_ORDER.index(str(size)) if str(size) in GRANULARITY_ORDER else len(GRANULARITY_ORDER)
+
+
+def _series(
+    predictions: Sequence[Prediction],
+) -> dict[tuple[str, int, str], dict[Paradigm, list[tuple[float, float, float]]]]:
+    """Per block, batch and precision, and per setting: rate, predicted rℓ, measured rℓ; of several rates only."""
+    blocks = [item for item in predictions if isinstance(item.measurement.target, Bottleneck)]
+    static = {_place(item): item for item in blocks if item.measurement.paradigm == Static()}
+    found: dict[tuple[str, int, str], dict[Paradigm, list[tuple[float, float, float]]]] = {}
+    for item in blocks:
+        paradigm, base = item.measurement.paradigm, static.get(_place(item))
+        if base is not None and paradigm.name in LOOKS:
+            ratios = (item.seconds / base.seconds, item.measurement.seconds / base.measurement.seconds)
+            settings = found.setdefault(_place(item), {})
+            settings.setdefault(paradigm.at_rates(1.0), []).append((float(paradigm.rate), *ratios))
+    several = {
+        place: {setting: points for setting, points in settings.items() if len(points) > 1}
+        for place, settings in found.items()
+    }
+    return {place: settings for place, settings in several.items() if settings}
+
+
+def _place(item: Prediction) -> tuple[str, int, str]:
+    row = item.measurement
+    return getattr(row.target, "name", ""), row.batch, row.precision

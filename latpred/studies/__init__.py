@@ -1,0 +1,1 @@
+"""Questions asked of many predictions: a module each."""

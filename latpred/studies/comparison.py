@@ -1,0 +1,191 @@
+"""Paradigms side by side at equal multiply-adds: the same saving on paper, different milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from latpred.devices.profile import HardwareProfile
+from latpred.errors import InputError
+from latpred.models.interface import CostModel, cost_model
+from latpred.prediction import STATIC, Target, bracket_points, break_even_of, checked_batch, curve, lowest_rate
+from latpred.studies.recommendation import recommend_granularity
+from latpred.workloads.catalogue import AnyNetwork, list_presets, load_preset
+from latpred.workloads.networks import Network
+from latpred.workloads.paradigms import Channel, Head, Layer, Paradigm, Spatial, Token
+
+#: The spatial candidate of a comparison has the granularity that is recommended at this rate.
+RECOMMENDED_AT = 0.6
+#: Channels per group of the channel candidate, the papers' choice.
+CHANNELS_PER_GROUP = 2
+_RATE_WIDTH = 1e-7
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A paradigm at the rate where its multiply-adds are the target's share of the static ones.
+
+    `r` and what follows from it are None where no rate reaches the target, and where the paradigm does not fit the
+    network or the model's kernels, as `note` then says; latencies are for the whole batch [s].
+    """
+
+    network: str
+    name: str
+    paradigm: str
+    device: str
+    model: str
+    batch: int
+    precision: str
+    library: str | None
+    target_macs: float
+    r: float | None
+    macs_ratio: float | None
+    latency_s: float | None
+    static_latency_s: float
+    ratio: float | None
+    break_even_rate: float | None
+    note: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields."""
+        return asdict(self)
+
+
+def candidates(
+    network: AnyNetwork,
+    profile: HardwareProfile,
+    *,
+    batch: int | None,
+    model: str,
+    precision: str = "fp32",
+    library: str | None = None,
+) -> dict[str, Paradigm]:
+    """What there is to compare for a network: its paradigms and the published methods on it, equal ones together."""
+    if isinstance(network, Network):
+        best = recommend_granularity(
+            network, profile, RECOMMENDED_AT, batch=batch, model=model, precision=precision, library=library
+        )
+        G = [CHANNELS_PER_GROUP] * len(network.stages)
+        known: list[Paradigm] = [Spatial(S=best.S, r=1.0), Channel(G=G, r=1.0), Layer(r=1.0)]
+    else:
+        known = [Token(r=1.0), Head(r=1.0), Layer(r=1.0)]
+    names = {paradigm: [paradigm.name] for paradigm in known}
+    for preset, backbone in map(load_preset, list_presets()):
+        if backbone.name == network.name:
+            names.setdefault(preset.paradigm, []).append(preset.method)
+    return {", ".join(same): paradigm for paradigm, same in names.items()}
+
+
+def compare(
+    network: AnyNetwork,
+    profile: HardwareProfile,
+    target_macs: float,
+    paradigms: dict[str, Paradigm] | None = None,
+    *,
+    batch: int | None = None,
+    model: str = "published",
+    precision: str = "fp32",
+    library: str | None = None,
+) -> list[Comparison]:
+    """Every paradigm at the rate, common to its parts and blocks, where MACs over static MACs reach `target_macs`.
+
+    Parameters
+    ----------
+    target_macs
+        Multiply-adds over those of the static network, in (0, 1].
+    paradigms
+        By name; None takes `candidates`.
+
+    Raises
+    ------
+    InputError
+        A target outside (0, 1], or any error of `latpred.predict` for the static network. A paradigm that cannot be
+        predicted is a row with a note.
+    """
+    if not 0 < target_macs <= 1:
+        raise InputError(f"target-macs must be greater than 0 and at most 1, got {target_macs:g}")
+    cost = cost_model(model, profile, precision=precision, library=library)
+    batch = checked_batch(batch, profile)
+    if paradigms is None:
+        paradigms = candidates(network, profile, batch=batch, model=model, precision=precision, library=library)
+    static = curve(network, cost, STATIC, None, batch)
+    rows = []
+    for name, paradigm in paradigms.items():
+        r = macs = latency = break_even = note = None
+        try:
+            r = rate_for_macs(network, paradigm, target_macs, cost, batch)
+            if r is not None:
+                found = curve(network, cost, paradigm, np.array([r]), batch)
+                macs, latency = float(found.macs[0]), float(found.latency_s[0])
+            break_even = break_even_of(network, cost, paradigm, batch)
+        except InputError as error:
+            note = str(error)
+        rows.append(
+            Comparison(
+                network=network.name,
+                name=name,
+                paradigm=paradigm.text(rates=False),
+                device=profile.name,
+                model=model,
+                batch=batch,
+                precision=precision,
+                library=cost.library,
+                target_macs=target_macs,
+                r=r,
+                macs_ratio=None if macs is None else macs / static.static_macs,
+                latency_s=latency,
+                static_latency_s=static.static_latency_s,
+                ratio=None if latency is None else latency / static.static_latency_s,
+                break_even_rate=break_even,
+                note=note,
+            )
+        )
+    return rows
+
+
+def rate_for_macs(network: Target, paradigm: Paradigm, target_macs: float, cost: CostModel, batch: int) -> float | None:
+    """The highest rate whose MACs are at most the target's share; None if even the lowest rate has more.
+
+    MACs never fall with the rate, so a bracket of several points is narrowed; patches and heads come in whole numbers,
+    so the target may not be met exactly.
+    """
+    low, high = lowest_rate(network, paradigm), 1.0
+    while high - low > _RATE_WIDTH:
+        rates = np.linspace(low, high, bracket_points(network))
+        found = curve(network, cost, paradigm, rates, batch)
+        fits = found.macs <= target_macs * found.static_macs
+        if fits[-1]:
+            return high
+        if not fits[0]:
+            return None
+        last = int(np.flatnonzero(fits)[-1])
+        low, high = float(rates[last]), float(rates[last + 1])
+    return low
+
+
+def curves(
+    network: AnyNetwork,
+    profile: HardwareProfile,
+    paradigms: dict[str, Paradigm],
+    rates: Iterable[float],
+    *,
+    batch: int | None = None,
+    model: str = "published",
+    precision: str = "fp32",
+    library: str | None = None,
+) -> dict[str, tuple[list[float], list[float]]]:
+    """MACs over static MACs, and latency per image [s], of each paradigm over rates and of the static network."""
+    cost = cost_model(model, profile, precision=precision, library=library)
+    batch = checked_batch(batch, profile)
+    lines = {}
+    for name, paradigm in paradigms.items():
+        lowest = lowest_rate(network, paradigm)
+        asked = np.array([rate for rate in rates if rate >= lowest])
+        found = curve(network, cost, paradigm, asked, batch)
+        lines[name] = ((found.macs / found.static_macs).tolist(), (found.latency_s / batch).tolist())
+    static = curve(network, cost, STATIC, None, batch)
+    lines["static"] = ([1.0], [static.static_latency_s / batch])
+    return lines

@@ -1,0 +1,297 @@
+"""Latencies of a network's blocks as a table, for millions of look-ups per second: in a search, or in training.
+
+A table has an entry per block, paradigm and granularity, and in each the latency over the rate. Spatial entries hold
+every number of active patches, of which there are finitely many, so that a look-up is exact, staircase included; so do
+channel entries of the calibrated model, whose kernels switch whole groups. Other entries hold `GRID` intervals of rates
+or more, finest near 0 where a channel-dynamic kernel's latency bends most, and are interpolated linearly; the largest
+error found inside the intervals is `LatencyTable.error`.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from math import lcm
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from latpred.devices.profile import HardwareProfile
+from latpred.errors import DataError, InputError
+from latpred.files import whole_file
+from latpred.models.interface import CostModel, cost_model
+from latpred.prediction import checked_batch, curve
+from latpred.workloads.blocks import Bottleneck
+from latpred.workloads.catalogue import AnyNetwork
+from latpred.workloads.densities import ROUNDING_GUARD
+from latpred.workloads.networks import Network
+from latpred.workloads.operators import MaskerConvolution, PatchConvolution
+from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial, Static
+from latpred.workloads.transformers import VisionTransformer
+
+#: Intervals of an entry that is no staircase; interpolation then errs by less than 0.2 % on every shipped device.
+GRID = 256
+#: Intervals for each sample of a batch, where whole samples are gathered and the latency bends at every one.
+GRID_PER_SAMPLE = 64
+#: Most steps of a staircase, and intervals of another entry.
+MOST_STEPS = 100_000
+#: Places inside each interval at which the error is measured.
+_PROBES = 4
+#: What a file without these keys is: one from before tables had them.
+_BEFORE = {"precision": np.array("fp32"), "library": np.array("")}
+
+
+class Entry(NamedTuple):
+    """What one latency curve is of; the granularity is 0 where a paradigm has none."""
+
+    block: str
+    paradigm: str
+    granularity: int
+
+
+@dataclass(frozen=True, eq=False)
+class LatencyTable:
+    """Latency curves of a network's blocks on a device, for a batch of `batch` samples.
+
+    In a file (`.npz`), and here, with E entries and V values in all:
+
+    | key | type | shape: meaning |
+    |---|---|---|
+    | `network` | text | what the blocks are of |
+    | `device` | text | its name |
+    | `model` | text | the cost model |
+    | `batch` | int | samples computed together |
+    | `precision` | text | fp32, tf32 or fp16 |
+    | `library` | text | the library of kernels; none, and in a file empty, where the model knows none |
+    | `blocks` | text | (blocks,): the name of every block of the network, in order |
+    | `block` | text | (E,): the block that the entry is of |
+    | `paradigm` | text | (E,): static, spatial, channel or layer |
+    | `granularity` | int | (E,): S or G; 0 for static and layer |
+    | `offset` | int | (E,): where the entry's values begin in `latency_s` |
+    | `count` | int | (E,): the entry's intervals; it has count + 1 values, i = 0 … count |
+    | `stepped` | bool | (E,): value i is at r = i/count, a step before it; else at r = (i/count)², a line between |
+    | `latency_s` | float | (V,): latency of the block for the whole batch [s] |
+    | `error` | float | largest relative error of a look-up that was found |
+    """
+
+    network: str
+    device: str
+    model: str
+    batch: int
+    precision: str
+    library: str | None
+    blocks: tuple[str, ...]
+    block: NDArray[np.str_]
+    paradigm: NDArray[np.str_]
+    granularity: NDArray[np.int64]
+    offset: NDArray[np.int64]
+    count: NDArray[np.int64]
+    stepped: NDArray[np.bool_]
+    latency_s: NDArray[np.float64]
+    error: float
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What each curve is of, in order."""
+        return tuple(
+            Entry(str(block), str(paradigm), int(granularity))
+            for block, paradigm, granularity in zip(self.block, self.paradigm, self.granularity, strict=True)
+        )
+
+    def index(self, block: str, paradigm: str, granularity: int = 0) -> int:
+        """The number of an entry. Raises InputError where there is none."""
+        found = np.flatnonzero((self.block == block) & (self.paradigm == paradigm) & (self.granularity == granularity))
+        if not found.size:
+            known = sorted({f"{name} {size}" if size else name for _, name, size in self.entries})
+            raise InputError(
+                f"the table has no {paradigm} {granularity or ''} of {block}; it has {', '.join(known)} "
+                f"of {', '.join(dict.fromkeys(self.blocks))}"
+            )
+        return int(found[0])
+
+    def indices(self, paradigm: str, granularity: int | Sequence[int] = 0) -> NDArray[np.int64]:
+        """The entries of every block of the network, shape (blocks,); a granularity for all, or one per block."""
+        sizes = np.broadcast_to(granularity, len(self.blocks))
+        return np.array([self.index(name, paradigm, int(size)) for name, size in zip(self.blocks, sizes, strict=True)])
+
+    def lookup(self, entries: ArrayLike, rates: ArrayLike, *, smooth: bool = False) -> NDArray[np.float64]:
+        """Latency [s] of entries at rates; the arguments broadcast.
+
+        Parameters
+        ----------
+        entries
+            Numbers of entries, from `index` or `indices`.
+        rates
+            Activation rates in [0, 1]; a static entry heeds none.
+        smooth
+            Join the steps of a staircase by lines, which have a slope to follow; off by up to a step of it.
+        """
+        start, share, _ = self._place(entries, rates, smooth)
+        low = self.latency_s[start]
+        found: NDArray[np.float64] = low + share * (self.latency_s[start + 1] - low)
+        return found
+
+    def slope(self, entries: ArrayLike, rates: ArrayLike) -> NDArray[np.float64]:
+        """dℓ/dr [s] of the smooth look-up."""
+        start, _, interval = self._place(entries, rates, smooth=True)
+        found: NDArray[np.float64] = (self.latency_s[start + 1] - self.latency_s[start]) / interval
+        return found
+
+    def _place(self, entries: ArrayLike, rates: ArrayLike, smooth: bool) -> tuple[NDArray[Any], ...]:
+        """Where in `latency_s` the value below is, the share of the way to the next, and that way as a rate."""
+        entries, rates = np.asarray(entries, dtype=np.int64), np.asarray(rates, dtype=float)
+        if rates.size and not (rates.min() >= 0 and rates.max() <= 1):
+            raise InputError("rates must be from 0 to 1")
+        count, stepped = self.count[entries], self.stepped[entries]
+        patches = rates * count
+        if not smooth:
+            patches = np.ceil(patches - ROUNDING_GUARD)
+        place = np.where(stepped, patches, np.sqrt(rates) * count)
+        below = np.minimum(place.astype(np.int64), count - 1)
+        # Between (i/n)² and ((i+1)/n)² there are (2i + 1)/n².
+        square = (rates * count**2 - below**2) / (2 * below + 1)
+        share = np.where(stepped, place - below, square)
+        interval = np.where(stepped, 1 / count, (2 * below + 1) / count**2)
+        return self.offset[entries] + below, share, interval
+
+    def save(self, path: Path | str) -> None:
+        """Write the table to a `.npz` file, whole or not at all."""
+        with whole_file(Path(path)) as temporary, temporary.open("wb") as file:
+            arrays: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+            np.savez_compressed(file, **arrays | {"library": self.library or ""})
+
+    @classmethod
+    def load(cls, path: Path | str) -> LatencyTable:
+        """A table from its file, of FP32 where that has no precision. Raises DataError where there is no table."""
+        try:
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                content: dict[str, Any] = _BEFORE | dict(arrays)
+                content = {field.name: content[field.name] for field in fields(cls)}
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+        except (ValueError, KeyError, AttributeError, TypeError, EOFError, zipfile.BadZipFile):
+            raise DataError(f"{path}: is no latency table; make one with latpred lut") from None
+        names = ("network", "device", "model", "batch", "precision", "library", "error")
+        single = {name: content[name].item() for name in names}
+        blocks = tuple(map(str, content["blocks"]))
+        return cls(**content | single | {"library": single["library"] or None, "blocks": blocks})
+
+
+def latency_table(
+    target: AnyNetwork | Sequence[Bottleneck],
+    profile: HardwareProfile,
+    *,
+    S: Sequence[int] = (),
+    G: Sequence[int] = (),
+    batch: int | None = None,
+    model: str = "published",
+    precision: str = "fp32",
+    library: str | None = None,
+) -> LatencyTable:
+    """The table of blocks: static, layer, spatial at each S that fits a block, channel at each G.
+
+    Parameters
+    ----------
+    target
+        A network, or the blocks of a search space, each with a name of its own.
+
+    Raises
+    ------
+    InputError
+        A transformer, which has no blocks to tabulate; blocks that share a name; an S or G that fits no block.
+    """
+    name, placed = _blocks(target)
+    blocks = {block.name: block for block in placed}
+    if any(blocks[block.name] != block for block in placed):
+        raise InputError("different blocks of a table need different names")
+    for symbol, sizes, most in (("S", S, max(map(_edge, placed))), ("G", G, max(map(_width, placed)))):
+        for size in sizes:
+            if not 1 <= size <= most:
+                raise InputError(f"{symbol}={size} fits no block of {name}; choose from 1 to {most}")
+    cost = cost_model(model, profile, precision=precision, library=library)
+    batch = checked_batch(batch, profile)
+    curves = [
+        (Entry(block.name, setting.name, setting.granularity or 0), *_values(block, setting, cost, batch))
+        for block in blocks.values()
+        for setting in _settings(block, S, G)
+    ]
+    entries, values, stepped, errors = zip(*curves, strict=True)
+    names, paradigms, granularities = zip(*entries, strict=True)
+    lengths = np.array([len(latencies) for latencies in values])
+    return LatencyTable(
+        network=name,
+        device=profile.name,
+        model=model,
+        batch=batch,
+        precision=precision,
+        library=cost.library,
+        blocks=tuple(block.name for block in placed),
+        block=np.array(names),
+        paradigm=np.array(paradigms),
+        granularity=np.array(granularities, dtype=np.int64),
+        offset=np.cumsum(lengths) - lengths,
+        count=lengths - 1,
+        stepped=np.array(stepped),
+        latency_s=np.concatenate(values),
+        error=float(max(errors)),
+    )
+
+
+def _blocks(target: AnyNetwork | Sequence[Bottleneck]) -> tuple[str, list[Bottleneck]]:
+    """The name of a table's target, and its blocks in order."""
+    if isinstance(target, Network):
+        return target.name, [placed.block for placed in target.blocks]
+    if isinstance(target, VisionTransformer):
+        raise InputError(f"{target.name} has no blocks to tabulate; a table is of residual networks")
+    if not target:
+        raise InputError("a table needs at least one block")
+    return "the search space", list(target)
+
+
+def _settings(block: Bottleneck, S: Sequence[int], G: Sequence[int]) -> Iterator[Paradigm]:
+    yield Static()
+    yield Layer(r=1.0)
+    yield from (Spatial(S=edge, r=1.0) for edge in S if edge <= _edge(block))
+    yield from (Channel(G=size, r=1.0) for size in G if size <= _width(block))
+
+
+def _edge(block: Bottleneck) -> int:
+    return min(block.out_height, block.out_width)
+
+
+def _width(block: Bottleneck) -> int:
+    return min(block.c_in, block.inner)
+
+
+def _values(
+    block: Bottleneck, setting: Paradigm, cost: CostModel, batch: int
+) -> tuple[NDArray[np.float64], bool, float]:
+    """Latencies at the entry's rates, whether they are a staircase, and the largest relative error between them."""
+    if isinstance(setting, Static):
+        return np.repeat(curve(block, cost, setting, None, batch).static_latency_s, 2), False, 0.0
+    if switched := _switched(block, setting, cost.kernels):
+        # A strided block counts the patches of its input map too; between two steps of either nothing changes.
+        steps = min(lcm(*switched), MOST_STEPS)
+        exact = curve(block, cost, setting, np.arange(2 * steps + 1) / (2 * steps), batch).latency_s
+        rising = np.maximum.accumulate(exact[::2])
+        error = max(np.max(rising / exact[::2] - 1), np.max(np.abs(rising[1:] / exact[1::2] - 1)))
+        return rising, True, float(error)
+    intervals = min(max(GRID, GRID_PER_SAMPLE * batch), MOST_STEPS) if cost.kernels else GRID
+    rates = (np.arange(intervals * _PROBES + 1) / (intervals * _PROBES)) ** 2
+    exact = curve(block, cost, setting, rates, batch).latency_s
+    rising = np.maximum.accumulate(exact[::_PROBES])
+    return rising, False, float(np.max(np.abs(np.interp(rates, rates[::_PROBES], rising) / exact - 1)))
+
+
+def _switched(block: Bottleneck, setting: Paradigm, kernels: bool) -> set[int]:
+    """How many patches of each map, or channel groups of kernels, are on or off; none where the latency bends only."""
+    if isinstance(setting, Channel) and kernels:
+        return {block.inner // setting.granularity}
+    operators = [step.operator for step in block.lower(setting).steps]
+    operators = [
+        operator.separate[1] if isinstance(operator, MaskerConvolution) else operator for operator in operators
+    ]
+    return {operator.patches for operator in operators if isinstance(operator, PatchConvolution)}

@@ -1,0 +1,282 @@
+"""Which granularity to train with: per stage, the finest that costs next to nothing on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from latpred.devices.profile import HardwareProfile
+from latpred.errors import InputError
+from latpred.models.interface import CostModel, cost_model
+from latpred.prediction import break_even_of, checked_batch, curve
+from latpred.workloads.masks import MaskRates
+from latpred.workloads.networks import Network, NetworkStage
+from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial
+
+if TYPE_CHECKING:
+    import pandas
+
+#: The choice is repeated at rates this much lower and higher.
+NEIGHBOUR = 0.1
+#: Latency over the best, minus 1, that counts as costing nothing.
+DEFAULT_TOLERANCE = 0.01
+#: With masks, an S at which fewer patches than this share are skipped is a static network with overhead, no choice.
+MIN_SKIPPED = 0.01
+#: A rate of 0 would skip everything at no cost but the maskers'.
+MIN_RATE = 1e-9
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One granularity of one stage; latencies are for the whole batch [s].
+
+    `margin` is its latency over the stage's best, minus 1. `granularity` is None for layer skipping, the alternative.
+    """
+
+    stage: int
+    paradigm: str
+    granularity: int | None
+    rate: float
+    latency_s: float
+    static_latency_s: float
+    ratio: float
+    margin: float
+    break_even_rate: float | None
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The chosen granularity of every stage, every candidate, and the choice at neighbouring rates."""
+
+    target: str
+    device: str
+    model: str
+    batch: int
+    precision: str
+    library: str | None
+    paradigm: str
+    tolerance: float
+    rates: tuple[float, ...]
+    choice: tuple[int, ...]
+    candidates: tuple[Candidate, ...]
+    neighbours: tuple[tuple[float, tuple[int, ...]], ...]
+    #: Measured latency at an S chosen so over the least, minus 1: 95th percentile on shapes left out of the fit.
+    regret_p95: float | None = None
+
+    @property
+    def S(self) -> list[int]:
+        """Patch edge per stage [pixels]; raises InputError for a channel recommendation."""
+        return self._choice_of("spatial")
+
+    @property
+    def G(self) -> list[int]:
+        """Channels per group, per stage; raises InputError for a spatial recommendation."""
+        return self._choice_of("channel")
+
+    def _choice_of(self, paradigm: str) -> list[int]:
+        if self.paradigm != paradigm:
+            raise InputError(f"this is a {self.paradigm} recommendation; it chooses no {paradigm} granularity")
+        return list(self.choice)
+
+    @property
+    def static_is_faster(self) -> list[int]:
+        """Stages, counted from 1, in which even the chosen granularity is slower than the static network."""
+        return [candidate.stage for candidate in self.candidates if candidate.chosen and candidate.ratio > 1]
+
+    @property
+    def symbol(self) -> str:
+        """S or G."""
+        return "S" if self.paradigm == "spatial" else "G"
+
+    @property
+    def text(self) -> str:
+        """As the papers write it, `8-4-7-1`."""
+        return spell(self.choice)
+
+    @property
+    def table(self) -> pandas.DataFrame:
+        """Every candidate, a row each."""
+        import pandas
+
+        frame = pandas.DataFrame([asdict(candidate) for candidate in self.candidates])
+        return cast("pandas.DataFrame", frame.astype({"granularity": "Int64"}))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, in plain types: what `--format json` prints."""
+        return {
+            "target": self.target,
+            "device": self.device,
+            "model": self.model,
+            "batch": self.batch,
+            "precision": self.precision,
+            "library": self.library,
+            "paradigm": self.paradigm,
+            self.symbol: list(self.choice),
+            "text": self.text,
+            "r": list(self.rates),
+            "tolerance": self.tolerance,
+            "static_is_faster": self.static_is_faster,
+            "regret_p95": self.regret_p95,
+            "neighbours": [
+                {"shift": shift, self.symbol: list(choice), "text": spell(choice)} for shift, choice in self.neighbours
+            ],
+            "candidates": [asdict(candidate) for candidate in self.candidates],
+        }
+
+
+def spell(choice: Sequence[int]) -> str:
+    """A granularity per stage as the papers write it.
+
+    >>> spell([8, 4, 7, 1])
+    '8-4-7-1'
+    """
+    return "-".join(str(value) for value in choice)
+
+
+def recommend_granularity(
+    network: Network,
+    profile: HardwareProfile,
+    r: float | Sequence[float] | MaskRates,
+    *,
+    paradigm: str = "spatial",
+    tolerance: float | None = None,
+    batch: int | None = None,
+    model: str = "published",
+    precision: str = "fp32",
+    library: str | None = None,
+) -> Recommendation:
+    """Per stage, the smallest S (or G) whose stage latency is within `tolerance` of the stage's best.
+
+    Candidates are every S that divides the stage's map and is smaller than it (the whole map is layer skipping, which
+    is listed as the alternative), on a map that is not square also every power of two; or every power of two that
+    divides the inner channels of the stage.
+
+    Parameters
+    ----------
+    r
+        Activation rate, one or one per stage; or the rates of your own masks, which rise with S: the fastest S is then
+        the one that fits the data. An S that skips less than 1 % of the patches is not chosen.
+    tolerance
+        Latency over the best, minus 1, that still counts as costing nothing; None is 1 %, or 0 for masks.
+
+    Raises
+    ------
+    InputError
+        A rate outside (0, 1], a number of rates that is not the number of stages, a negative tolerance, a paradigm
+        without granularity.
+    """
+    if paradigm not in ("spatial", "channel"):
+        raise InputError(f"paradigm {paradigm!r} has no granularity; choose spatial or channel")
+    masks = r if isinstance(r, MaskRates) else None
+    if masks and paradigm != "spatial":
+        raise InputError("masks of pixels say nothing of channels; give r")
+    tolerance = (0.0 if masks else DEFAULT_TOLERANCE) if tolerance is None else tolerance
+    if not tolerance >= 0:
+        raise InputError(f"tolerance must be at least 0, got {tolerance!r}")
+    cost = cost_model(model, profile, precision=precision, library=library)
+    batch = checked_batch(batch, profile)
+    choices: list[list[int]] = []
+    candidates: list[Candidate] = []
+    for number, options in enumerate(_options(network, paradigm, r), start=1):
+        stage = network.stage(number)
+        *granular, _ = options
+        # At the rates asked for, and a little lower and higher; masks have their own rates only.
+        shifts = (0.0,) if masks else (-NEIGHBOUR, 0.0, NEIGHBOUR)
+        shifted = [np.clip(np.add(option.rate, shifts), MIN_RATE, 1.0) for option in granular]
+        latencies = np.array(
+            [curve(stage, cost, option, at, batch).latency_s for option, at in zip(granular, shifted, strict=True)]
+        )
+        skips = np.array([at <= 1 - MIN_SKIPPED for at in shifted]) if masks else np.ones(latencies.shape, dtype=bool)
+        if skips.any():
+            latencies = np.where(skips, latencies, np.inf)
+        chosen = np.argmax(latencies <= latencies.min(axis=0) * (1 + tolerance), axis=0)
+        choices.append([granular[index].granularity for index in chosen])
+        asked = len(shifts) // 2
+        for index, option in enumerate(options):
+            row = _candidate(stage, option, cost, latencies[:, asked].min(), batch)
+            candidates.append(replace(row, chosen=index == int(chosen[asked])))
+    by_shift = list(zip(*choices, strict=True))
+    return Recommendation(
+        target=network.name,
+        device=profile.name,
+        model=model,
+        batch=batch,
+        precision=precision,
+        library=cost.library,
+        paradigm=paradigm,
+        tolerance=tolerance,
+        rates=tuple(candidate.rate for candidate in candidates if candidate.chosen),
+        choice=by_shift[len(by_shift) // 2],
+        candidates=tuple(candidates),
+        neighbours=() if masks else ((-NEIGHBOUR, by_shift[0]), (NEIGHBOUR, by_shift[-1])),
+        regret_p95=cost.calibration.granularity_regret_p95 if cost.calibration and paradigm == "spatial" else None,
+    )
+
+
+def _options(network: Network, paradigm: str, r: float | Sequence[float] | MaskRates) -> Iterator[tuple[Paradigm, ...]]:
+    """Per stage, every granularity at its rate, and last layer skipping."""
+    kind: Any = Spatial if paradigm == "spatial" else Channel
+    masks = r if isinstance(r, MaskRates) else None
+    if masks:
+        masks.check(network)
+    single = () if isinstance(r, MaskRates) else _checked_rates(network, r)
+    for number in range(1, len(network.stages) + 1):
+        values = _granularities(network.stage(number), paradigm)
+        rates = [masks.rate(number, S) for S in values] if masks else [single[number - 1]] * len(values)
+        layer = Layer(r=masks.layer_rates[number - 1] if masks else single[number - 1])
+        granular = zip(values, rates, strict=True)
+        yield (*(kind(**{kind.granularity_field: value}, r=rate) for value, rate in granular), layer)
+
+
+def _checked_rates(network: Network, r: float | Sequence[float]) -> tuple[float, ...]:
+    stages = len(network.stages)
+    rates = tuple(float(rate) for rate in np.atleast_1d(r))
+    if len(rates) == 1:
+        rates *= stages
+    if len(rates) != stages:
+        raise InputError(f"r has {len(rates)} values; give one, or {stages} (per stage)")
+    for rate in rates:
+        if not 0 < rate <= 1:
+            raise InputError(f"r must be greater than 0 and at most 1, got {rate:g}")
+    return rates
+
+
+def _granularities(stage: NetworkStage, paradigm: str) -> list[int]:
+    if paradigm == "spatial":
+        height, width = stage.network.maps[stage.number - 1]
+        edges = {S for S in range(1, min(height, width)) if height % S == 0 and width % S == 0}
+        if height != width:
+            # Little divides both edges of such a map; powers of two count with the patches that stick out.
+            edges |= {2**i for i in range((min(height, width) - 1).bit_length())}
+        return sorted(edges) or [1]
+    blocks = [placed.block for placed in stage.blocks]
+    most = min(min(block.c_in, block.inner) for block in blocks)
+    powers = [2**i for i in range(most.bit_length())]
+    return [G for G in powers if most >= 2 * G and all(block.inner % G == 0 for block in blocks)] or [1]
+
+
+def _candidate(
+    stage: NetworkStage,
+    option: Paradigm,
+    cost: CostModel,
+    best_s: float,
+    batch: int,
+) -> Candidate:
+    found = curve(stage, cost, option, np.array([option.rate]), batch)
+    latency = float(found.latency_s[0])
+    return Candidate(
+        stage=stage.number,
+        paradigm=option.label,
+        granularity=option.granularity,
+        rate=option.rate,
+        latency_s=latency,
+        static_latency_s=found.static_latency_s,
+        ratio=latency / found.static_latency_s,
+        margin=latency / float(best_s) - 1,
+        break_even_rate=break_even_of(stage, cost, option, batch),
+        chosen=False,
+    )

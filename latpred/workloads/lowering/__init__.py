@@ -1,0 +1,1 @@
+"""How a block becomes operators: a module per form."""
