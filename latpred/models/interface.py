@@ -67,7 +67,7 @@ class CostModel:
     function: Callable[..., Cost]
     machine: Any
     precision: str
-    #: Whether blocks are lowered to the kernels of `latpred.measuring.gpu`, in which samples that skip are not computed.
+    #: Whether blocks are lowered to the kernels of `latpred.measuring.gpu`, which do not compute samples that skip.
     kernels: bool
 
     @property

@@ -1,6 +1,7 @@
 """Residual blocks as chains of kernels: static, spatial, channel and layer skipping.
 
-The steps are those of `latpred.workloads.lowering.kernels`, in the same order; a test compares the numbers with plain PyTorch.
+The steps are those of `latpred.workloads.lowering.kernels`, in the same order; a test compares the numbers with plain
+PyTorch.
 Which patches, channels or samples are on is forced through the maskers' thresholds, so that a measurement has the rate
 it says, while the maskers do all their work.
 """

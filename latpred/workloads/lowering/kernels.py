@@ -1,4 +1,4 @@
-"""The lowering of a block to what the kernels of `latpred.measuring.gpu` do, step by step; the calibrated model predicts these.
+"""The lowering of a block to the kernels of `latpred.measuring.gpu`, step by step; the calibrated model predicts these.
 
 It differs from the published lowering (MODEL §6) where that is odd (MODEL §10): a shortcut wherever c_in ≠ c_out, a
 plain addition after channel skipping, channel groups that switch together, a compaction of the mask to indices, and a
