@@ -130,7 +130,7 @@ def test_a_file_name_with_spaces(run, tmp_path):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("predict --device v10 --block r50-stage1", "unknown device 'v10'; choose "),
+        ("predict --device v10 --block r50-stage1", "unknown device 'v10'; did you mean v100? Choose "),
         ("predict --device tx2 --network resnet5", "unknown network 'resnet5'; choose "),
         ("predict --device tx2 --block conv", "unknown block 'conv'; name it <network>-stage<k>"),
         ("predict --device tx2 --block r50-stage5", "resnet50 has stages 1 to 4, not 5"),
@@ -202,7 +202,7 @@ def test_a_file_name_with_spaces(run, tmp_path):
         (f"recommend-granularity {NETWORK} --r 0.5,0.6", "r has 2 values; give one, or 4 (per stage)"),
         (f"recommend-granularity {NETWORK} --r 0.5 --tolerance -1", "tolerance must be at least 0, got -1.0"),
         (f"recommend-granularity {NETWORK}", "give the rates: either --r or --masks"),
-        ("devices show v10", "unknown device 'v10'; choose "),
+        ("devices show v10", "unknown device 'v10'; did you mean v100? Choose "),
         ("devices validate no.yaml", "Invalid value for 'FILES...': File 'no.yaml' does not exist."),
         ("networks show resnet5", "unknown network 'resnet5'; choose "),
         ("predikt", "No such command 'predikt'."),

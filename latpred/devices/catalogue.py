@@ -7,6 +7,7 @@ from pathlib import Path
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import ProfileError
 from latpred.files import data_folder, is_yaml, parse, read_yaml
+from latpred.wording import unknown
 
 
 def list_profiles() -> list[str]:
@@ -33,8 +34,7 @@ def profile_path(name_or_path: str | Path) -> Path:
     if name.lower() in list_profiles():
         return data_folder("hardware") / f"{name.lower()}.yaml"
     if not is_yaml(name):
-        known = ", ".join(list_profiles())
-        raise ProfileError(f"unknown device {name!r}; choose {known}, or give the path of a .yaml file")
+        raise ProfileError(unknown("device", name, list_profiles(), "the path of a .yaml file"))
     if not Path(name).is_file():
         raise ProfileError(f"there is no device file {name!r}")
     return Path(name)
