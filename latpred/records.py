@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, TypeVar
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from latpred.errors import InputError
+from latpred.wording import MOST_CHARACTERS, did_you_mean, quoted
 
 
 def _plain(value: object) -> object:
@@ -22,15 +24,30 @@ def _plain(value: object) -> object:
 
 
 Plain = BeforeValidator(_plain)
+
+
+def _typed(value: object) -> object:
+    """A number written as text is that number, and a whole one may be written `1e6` or `80.0`."""
+    if isinstance(value, str) and len(value) < 400 and _NUMBER.fullmatch(value.strip()):
+        value = float(value) if re.search("[.eE]", value) else int(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+#: For numbers that a person types into a file: YAML reads `504e9` as text.
+Typed = BeforeValidator(_typed)
 #: Larger numbers are slips of the pen; within these limits every product of a few of them is a finite float.
 Count = Annotated[int, Field(ge=1, le=10**15, strict=True), Plain]
-Positive = Annotated[float, Field(ge=1e-9, le=1e21, strict=True), Plain]
+Positive = Annotated[float, Field(ge=1e-9, le=1e21, strict=True, allow_inf_nan=False), Plain]
 _Fraction = Annotated[float, Field(ge=0, le=1, strict=True)]
 #: One rate in [0, 1]; or a tuple of them, and then every number derived from it is an array of that length.
 Rate = Annotated[_Fraction | tuple[_Fraction, ...], Plain]
 
 #: How pydantic's names for the branches of such a field begin.
 _BRANCHES = ("constrained-", "function-", "tuple[")
+
+#: Problems that an error line tells in full.
+MOST_PROBLEMS = 12
 
 Self = TypeVar("Self", bound="Record")
 
@@ -40,28 +57,58 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     error: ClassVar[type[InputError]] = InputError
+    #: Fields that may be given without their names, in this order.
+    positional: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, /, **fields: Any) -> None:
+    def __init__(self, /, *values: Any, **fields: Any) -> None:
         """Raises `error` with every problem."""
         try:
-            super().__init__(**fields)
+            super().__init__(**(self._named(values, fields) if values else fields))
         except ValidationError as problems:
-            raise self.error(describe(problems)) from None
+            raise self.error(describe(problems, type(self))) from None
+        except RecursionError:
+            raise self.error(f"{type(self).__name__}: lists are nested too deeply") from None
 
     # Tells pydantic that a record inside a record needs no call of __init__: its problems join the outer one's.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
+    @classmethod
+    def _named(cls, values: tuple[Any, ...], fields: dict[str, Any]) -> dict[str, Any]:
+        """All fields by name; raises `error` for more values than `positional` has names, and for one given twice."""
+        if len(values) > len(cls.positional):
+            names = ", ".join(cls.positional)
+            first = f"{names} may come first without names, then" if names else "takes"
+            raise cls.error(f"{cls.__name__}: {first} fields by name, as in field=value; got {quoted(values[-1])}")
+        named = dict(zip(cls.positional, values, strict=False))
+        twice = sorted(named.keys() & fields.keys())
+        if twice:
+            raise cls.error(f"{cls.__name__}: {', '.join(twice)} given twice, with and without the name")
+        return {**named, **fields}
+
     def replace(self: Self, **fields: Any) -> Self:
-        """A copy with some fields replaced by values known to be valid (they are not checked again)."""
-        return self.model_copy(update=fields)
+        """The record with some fields replaced, checked as a new one is; nothing computed of the old one is kept.
+
+        Raises
+        ------
+        InputError
+            An unknown field, or values that make no such record.
+        """
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        return type(self)(**{**given, **fields})
+
+    def model_copy(self: Self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As `replace`: pydantic's own keeps cached values and checks nothing."""
+        return self.replace(**(update or {}))
 
 
-def describe(problems: ValidationError) -> str:
-    """All problems of a validation in one line: `field: what is wanted, got what`."""
+def describe(problems: ValidationError, record: type[Record]) -> str:
+    """The problems of a validation in one line, the first twelve in full: `field: what is wanted, got what`."""
     lines: dict[str, str] = {}
     for problem in sorted(problems.errors(include_url=False), key=_is_other_branch):
-        lines.setdefault(_place(problem["loc"]), _problem_text(dict(problem)))
-    return "; ".join(f"{place}: {text}" if place else text for place, text in lines.items())
+        lines.setdefault(_place(problem["loc"]), _problem_text(dict(problem), record))
+    shown = [f"{place}: {text}" if place else text for place, text in lines.items()]
+    rest = [f"and {len(shown) - MOST_PROBLEMS:,} more problems"] if len(shown) > MOST_PROBLEMS else []
+    return "; ".join(shown[:MOST_PROBLEMS] + rest)
 
 
 def _is_other_branch(problem: ErrorDetails) -> bool:
@@ -73,35 +120,57 @@ def _is_other_branch(problem: ErrorDetails) -> bool:
 def _place(location: tuple[int | str, ...]) -> str:
     """A field, those of records inside sequences by their place, counted from 1: `stages 2 c_out`."""
     names = (str(part + 1) if isinstance(part, int) else part for part in location)
-    return " ".join(name for name in names if not name.startswith(_BRANCHES))
+    names = (name for name in names if not name.startswith(_BRANCHES))
+    return " ".join(name if len(name) <= MOST_CHARACTERS else f"{name[:MOST_CHARACTERS]}…" for name in names)
+
+
+def _fields(record: Any, location: tuple[int | str, ...]) -> Iterator[str]:
+    """The fields that the record at a place inside another has: of all kinds that may stand there."""
+    kinds = list(_records(record))
+    if not location:
+        for kind in kinds:
+            yield from kind.model_fields
+    elif isinstance(location[0], int):
+        yield from _fields(record, location[1:])
+    else:
+        for kind in kinds:
+            field = kind.model_fields.get(location[0])
+            yield from _fields(field.annotation, location[1:]) if field else ()
+
+
+def _records(kind: Any) -> Iterator[type[Record]]:
+    """The records that a type is made of: `tuple[Stage, ...]` of `Stage`."""
+    if isinstance(kind, type) and issubclass(kind, Record):
+        yield kind
+    for part in get_args(kind):
+        yield from _records(part)
 
 
 #: What is wanted, by pydantic's kind of problem; its limits are filled in.
 _WANTED = {
-    "int_type": "must be a whole number, got {given!r}",
-    "int_from_float": "must be a whole number, got {given!r}",
-    "float_type": "must be a number, got {given!r}",
-    "string_type": "must be text, got {given!r}",
-    "tuple_type": "must be a list, got {given!r}",
+    "int_type": "must be a whole number, got {given}",
+    "int_from_float": "must be a whole number, got {given}",
+    "float_type": "must be a number, got {given}",
+    "string_type": "must be text, got {given}",
+    "tuple_type": "must be a list, got {given}",
     "too_short": "must not be empty",
-    "model_type": "must be a mapping of fields, got {given!r}",
+    "model_type": "must be a mapping of fields, got {given}",
     "string_too_short": "must not be empty",
-    "bool_type": "must be true or false, got {given!r}",
-    "finite_number": "must be a finite number, got {given!r}",
-    "greater_than": "must be greater than {gt:g}, got {given!r}",
-    "greater_than_equal": "must be at least {ge:g}, got {given!r}",
-    "less_than_equal": "must be at most {le:g}, got {given!r}",
-    "literal_error": "must be {expected}, got {given!r}",
+    "bool_type": "must be true or false, got {given}",
+    "finite_number": "must be a finite number, got {given}",
+    "greater_than": "must be greater than {gt:g}, got {given}",
+    "greater_than_equal": "must be at least {ge:g}, got {given}",
+    "less_than_equal": "must be at most {le:g}, got {given}",
+    "literal_error": "must be {expected}, got {given}",
     "value_error": "{error}",
     "missing": "missing",
-    "extra_forbidden": "unknown field",
 }
 
 
-def _problem_text(problem: Mapping[str, Any]) -> str:
-    kind, given = problem["type"], problem.get("input")
-    template = _WANTED.get(kind, problem["msg"].replace("{", "{{").replace("}", "}}") + ", got {given!r}")
-    text: str = template.format(given=given, **problem.get("ctx", {}))
-    if kind == "float_type" and isinstance(given, str) and given[:1].isdigit():
-        text += ", which is text (YAML reads 900e9 as text: write 9.0e+11)"
-    return text
+def _problem_text(problem: Mapping[str, Any], record: type[Record]) -> str:
+    kind, place = problem["type"], problem["loc"]
+    if kind == "extra_forbidden":
+        return f"unknown field{did_you_mean(place[-1], _fields(record, place[:-1]))}"
+    given = "nothing" if problem.get("input") is None else quoted(problem["input"])
+    template: str = _WANTED.get(kind, problem["msg"].replace("{", "{{").replace("}", "}}") + ", got {given}")
+    return template.format(given=given, **problem.get("ctx", {}))

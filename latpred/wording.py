@@ -21,7 +21,7 @@ def quoted(value: object, most: int = MOST_CHARACTERS) -> str:
         return f"{value[:most]!r}"[: most - 4] + f"… ({len(value):,} characters)"
     if isinstance(value, int) and value.bit_length() > 4 * most:
         # Python refuses to write out a number of more than 4,300 digits.
-        return f"a number of about {value.bit_length() * 3 // 10:,} digits"
+        return f"a number of about {int(value.bit_length() * 0.30103):,} digits"
     try:
         text = repr(value)
     except (ValueError, RecursionError):

@@ -232,9 +232,8 @@ def test_wrong_data_is_exit_code_1_and_names_every_field(run, tmp_path):
         "devices show mine.yaml",
     ):
         assert fails(run, 1, command) == (
-            "mine.yaml: pes: must be a whole number, got 'none'; clock_hz: must be a number, got '900e9', "
-            "which is text (YAML reads 900e9 as text: write 9.0e+11); dram_bandwidth: missing; "
-            "l2_bandwidth_ratio: missing"
+            "mine.yaml: pes: must be a whole number, got 'none'; clock_hz: must be a number, got '900e9'; "
+            "dram_bandwidth: missing; l2_bandwidth_ratio: missing"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import chain
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -201,15 +201,11 @@ class Network(Record):
 
     def resized(self, image_size: tuple[int, int]) -> Network:
         """The same network for images of another size, (height, width) [pixels]."""
-        return self._with(image_size=image_size)
+        return self.replace(image_size=image_size)
 
     def including(self, *parts: str) -> Network:
         """The same network with its stem, its head, or both. Raises NetworkError for another part."""
-        return self._with(include=parts)
-
-    def _with(self, **changes: Any) -> Network:
-        fields = {field: getattr(self, field) for field in type(self).model_fields}
-        return type(self)(**{**fields, **changes})
+        return self.replace(include=parts)
 
 
 class NetworkStage(Record):

@@ -159,6 +159,7 @@ class Spatial(Paradigm):
 
     name = "spatial"
     granularity_field = "S"
+    positional = ("S", "r")
 
     S: Granularity
     r: Rate
@@ -178,6 +179,7 @@ class Channel(Paradigm):
 
     name = "channel"
     granularity_field = "G"
+    positional = ("G", "r")
 
     G: Granularity = 1
     r: Rate
@@ -198,6 +200,7 @@ class Layer(Paradigm):
     """
 
     name = "layer"
+    positional = ("r",)
 
     r: Rate | None = None
     attention_r: Rate | None = None
@@ -229,6 +232,7 @@ class Token(Paradigm):
     """Tokens of a transformer's blocks are computed with rate `r`."""
 
     name = "token"
+    positional = ("r",)
 
     r: Rate
 
@@ -241,6 +245,7 @@ class Head(Paradigm):
     """Heads of a transformer's attention, and as many channels of its MLP's input, are computed with rate `r`."""
 
     name = "head"
+    positional = ("r",)
 
     r: Rate
 

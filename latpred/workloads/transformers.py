@@ -72,8 +72,7 @@ class VisionTransformer(Record):
 
     def resized(self, image_size: tuple[int, int]) -> VisionTransformer:
         """The same network for images of another size, (height, width) [pixels]."""
-        fields = {field: getattr(self, field) for field in type(self).model_fields}
-        return type(self)(**{**fields, "image_size": image_size})
+        return self.replace(image_size=image_size)
 
     def lower(self, paradigm: Paradigm, rates: tuple[float, ...] | None = None) -> Workload:
         """The operators of the whole network; shapes follow the rates, so `rates` holds one at the most.
