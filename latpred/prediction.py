@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
-from math import sqrt
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from latpred.devices.calibration import Calibration
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
+from latpred.models.calibrated.bands import band_of_sum
 from latpred.models.interface import CostModel, cost_model
 from latpred.report import Band, OperatorRow, Report
 from latpred.workloads.blocks import Bottleneck, Step, Workload
@@ -101,7 +101,7 @@ def _band(
 ) -> Band | None:
     """Measured over predicted time, where 80 % of it should lie; None where that is not known.
 
-    The errors of equal blocks go together; those of different blocks are taken to be independent.
+    The errors of blocks of one shape go together; those of different shapes are taken to be independent.
     """
     if calibration is None:
         return None
@@ -111,18 +111,12 @@ def _band(
     error = calibration.error_of(*names)
     if error is None:
         return None
-    parts: dict[Any, float] = {}
-    times: dict[Any, float] = {}
-    for row in rows:
-        times[row.stage, row.block] = times.get((row.stage, row.block), 0.0) + row.latency_s
-    for (stage, _), seconds in times.items():
-        key = (stage, f"{seconds:.6e}")
-        parts[key] = parts.get(key, 0.0) + seconds
-    total = sum(parts.values())
-    independent = sqrt(sum(part**2 for part in parts.values())) / total
-    # Around the middle of the errors, which all blocks share, the half-widths shrink.
-    middle = sqrt(error.low * error.high)
-    low, high = (middle * (end / middle) ** independent for end in (error.low, error.high))
+    shapes: dict[int | None, Any] = {}
+    if isinstance(target, Network | NetworkStage):
+        shapes = {placed.number + 1: placed.block.shape for placed in target.blocks}
+    # What is outside the blocks is a shape of its own; a target without blocks is of one shape.
+    parts = [(shapes.get(row.block, row.name) if shapes else None, row.latency_s) for row in rows]
+    low, high = band_of_sum(error.low, error.high, parts)
     return Band(low, high, error.name, error.median_error)
 
 

@@ -75,6 +75,11 @@ class Bottleneck(Record):
         return self
 
     @property
+    def shape(self) -> tuple[Any, ...]:
+        """Every field but the name: blocks of one shape take the same time, and err alike."""
+        return tuple(value for field, value in self if field != "name")
+
+    @property
     def inner(self) -> int:
         """Channels between the convolutions, w."""
         return self.c_out // self.bottleneck_ratio
