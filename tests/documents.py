@@ -48,7 +48,8 @@ def command_pages():
     pages = {f"{name}.md": _page(name) for name in COMMANDS}
     rows = [f"- [`{name}`]({name}.md): {_command(name).get_short_help_str(200)}" for name in COMMANDS]
     about = "Every command has `--help`, with an example; these pages are made from it."
-    return {"index.md": "\n".join(["# Commands", "", about, "", *rows, ""]), **pages}
+    tree = ["```{toctree}", ":hidden:", "", *COMMANDS, "```"]
+    return {"index.md": "\n".join(["# Commands", "", about, "", *rows, "", *tree, ""]), **pages}
 
 
 def _command(name):

@@ -56,25 +56,40 @@ class Entry(NamedTuple):
 class LatencyTable:
     """Latency curves of a network's blocks on a device, for a batch of `batch` samples.
 
-    In a file (`.npz`), and here, with E entries and V values in all:
+    Each is a key of the file (`.npz`) too; with E entries and V values in all:
 
-    | key | type | shape: meaning |
-    |---|---|---|
-    | `network` | text | what the blocks are of |
-    | `device` | text | its name |
-    | `model` | text | the cost model |
-    | `batch` | int | samples computed together |
-    | `precision` | text | fp32, tf32 or fp16 |
-    | `library` | text | the library of kernels; none, and in a file empty, where the model knows none |
-    | `blocks` | text | (blocks,): the name of every block of the network, in order |
-    | `block` | text | (E,): the block that the entry is of |
-    | `paradigm` | text | (E,): static, spatial, channel or layer |
-    | `granularity` | int | (E,): S or G; 0 for static and layer |
-    | `offset` | int | (E,): where the entry's values begin in `latency_s` |
-    | `count` | int | (E,): the entry's intervals; it has count + 1 values, i = 0 … count |
-    | `stepped` | bool | (E,): value i is at r = i/count, a step before it; else at r = (i/count)², a line between |
-    | `latency_s` | float | (V,): latency of the block for the whole batch [s] |
-    | `error` | float | largest relative error of a look-up that was found |
+    Attributes
+    ----------
+    network : text
+        What the blocks are of.
+    device : text
+        The device's name.
+    model : text
+        The cost model.
+    batch : int
+        Samples computed together.
+    precision : text
+        fp32, tf32 or fp16.
+    library : text
+        The library of kernels; none, and in a file empty, where the model knows none.
+    blocks : text
+        (blocks,): the name of every block of the network, in order.
+    block : text
+        (E,): the block that the entry is of.
+    paradigm : text
+        (E,): static, spatial, channel or layer.
+    granularity : int
+        (E,): S or G; 0 for static and layer.
+    offset : int
+        (E,): where the entry's values begin in `latency_s`.
+    count : int
+        (E,): the entry's intervals; it has count + 1 values, i = 0 … count.
+    stepped : bool
+        (E,): value i is at r = i/count, a step before it; else at r = (i/count)², a line between.
+    latency_s : float
+        (V,): latency of the block for the whole batch [s].
+    error : float
+        Largest relative error of a look-up that was found.
     """
 
     network: str
