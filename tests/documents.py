@@ -27,7 +27,8 @@ def printed(block, folder):
     if not (folder / "examples").exists():
         (folder / "examples").symlink_to(ROOT / "examples")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "PYTHONUTF8": "1"}
+    kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR")}
+    environment = {**kept, "PATH": path, "PYTHONUTF8": "1"}
     lines = []
     for command in re.findall(r"^\$ (.*)$", block, re.MULTILINE):
         run = subprocess.run(

@@ -35,9 +35,9 @@ def list_devices(form: str) -> None:
     """
     profiles = [load_profile(name) for name in list_profiles()]
     if form == "table":
-        from latpred.show.catalogue_tables import device_table
+        from latpred.show.catalogue_tables import device_table, trust_table
 
-        output.print_rich(device_table(profiles))
+        output.print_rich(device_table(profiles), trust_table(profiles))
     else:
         _print_records([_parameters(profile) for profile in profiles], form)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,19 +37,37 @@ def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
         writer.writerow(dict(row))
 
 
-#: Columns of output that is no terminal: wide enough for every table.
+#: Columns of output that is no terminal, where COLUMNS does not say how many: wide enough for every table.
 PIPE_WIDTH = 120
 
 
 def print_rich(*renderables: RenderableType) -> None:
-    """Tables and text; where the output is no terminal without colour, of a fixed width, without trailing spaces."""
+    """Tables and text, folded to the terminal's width; square brackets and colons in them mean nothing.
+
+    Where the output is no terminal without colour, without trailing spaces, and with words whole.
+    """
     from rich.console import Console
+    from rich.text import Text
 
     console = Console(highlight=False)
     if console.is_terminal:
-        console.print(*renderables, sep="\n")
+        for item in renderables:
+            console.print(Text(item) if isinstance(item, str) else item, crop=False)
         return
-    plain = Console(highlight=False, width=PIPE_WIDTH, file=io.StringIO(), color_system=None)
+    width = _pipe_width()
+    plain = Console(highlight=False, width=width, file=io.StringIO(), color_system=None)
     with plain.capture() as captured:
-        plain.print(*renderables, sep="\n")
+        for item in renderables:
+            plain.print(Text(_wrapped(item, width)) if isinstance(item, str) else item, soft_wrap=isinstance(item, str))
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Lines parted between words."""
+    lines = text.splitlines() or [""]
+    return "\n".join(fill(line, width, break_long_words=False, break_on_hyphens=False) for line in lines)
+
+
+def _pipe_width() -> int:
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdecimal() and int(columns) else PIPE_WIDTH

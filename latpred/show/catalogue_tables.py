@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from rich.table import Table
-
 from latpred.devices.profile import HardwareProfile
-from latpred.show.tables import new_table
+from latpred.show.layout import FittedTable, new_table
 from latpred.studies.recommendation import spell
 from latpred.units import count, seconds, si
 from latpred.workloads.catalogue import AnyNetwork, Preset
@@ -18,10 +16,10 @@ from latpred.workloads.paradigms import Static
 from latpred.workloads.transformers import VisionTransformer
 
 
-def device_table(profiles: Iterable[HardwareProfile]) -> Table:
+def device_table(profiles: Iterable[HardwareProfile]) -> FittedTable:
     """A row per device."""
-    columns = ("device", "", "PEs", "lanes", "clock", "FP32 peak", "off-chip", "L2", "kernel", "batch")
-    table = new_table("Devices", columns, left=2)
+    columns = ("device", "title", "PEs", "lanes", "clock", "FP32 peak", "off-chip", "L2", "kernel", "batch")
+    table = new_table("Devices", columns, left=2, gives_way=("L2", "lanes", "kernel", "clock"))
     for profile in profiles:
         table.add_row(
             profile.name,
@@ -38,6 +36,29 @@ def device_table(profiles: Iterable[HardwareProfile]) -> Table:
     return table
 
 
+def trust_table(profiles: Iterable[HardwareProfile]) -> FittedTable:
+    """A row per device: where its parameters are from, and what the calibrated model knows there."""
+    columns = ("device", "parameters", "calibrated for", "measured", "median error")
+    table = new_table("What was validated and calibrated", columns, left=4)
+    for profile in profiles:
+        libraries = sorted({item.library for item in profile.calibrations})
+        rows = [_calibrated(profile, library) for library in libraries] or [("", "", "")]
+        for index, cells in enumerate(rows):
+            about = (profile.name, "validated" if profile.validated else "data sheet") if index == 0 else ("", "")
+            table.add_row(*about, *cells)
+    return table
+
+
+def _calibrated(profile: HardwareProfile, library: str) -> tuple[str, str, str]:
+    """The precisions of a library's calibrations, whether blocks or single operators were measured, and the errors."""
+    items = [item for item in profile.calibrations if item.library == library]
+    precisions = ", ".join(sorted(item.precision for item in items))
+    kind = "blocks" if any(item.error_of("blocks") for item in items) else "operators"
+    errors = sorted(error.median_error for item in items if (error := item.error_of(kind)))
+    spread = f"{errors[0]:.1%}–{errors[-1]:.1%}" if len(errors) > 1 else "".join(f"{error:.1%}" for error in errors)
+    return f"{precisions} with {library}", kind, spread
+
+
 #: Units of a profile's fields, where they have one.
 _FIELD_UNITS = {
     "clock_hz": "Hz",
@@ -49,14 +70,12 @@ _FIELD_UNITS = {
 }
 
 
-def profile_table(profile: HardwareProfile) -> Table:
+def profile_table(profile: HardwareProfile) -> FittedTable:
     """A row per parameter: its value, the data sheet's where it is known, and the source."""
     sources = {source.field: source.text for source in profile.sources}
     sheet = profile.datasheet.model_dump(exclude={"source"}, exclude_none=True) if profile.datasheet else {}
-    table = new_table(
-        f"{profile.name} {profile.title}".rstrip(), ("parameter", "value", "data sheet", "source"), left=1
-    )
-    table.columns[-1].justify, table.columns[-1].no_wrap = "left", False
+    columns = ("parameter", "value", "data sheet", "source")
+    table = new_table(f"{profile.name} {profile.title}".rstrip(), columns, texts=("source",))
     parameters = profile.model_dump(
         exclude={"name", "title", "sources", "datasheet", "validated", "peaks", "calibrations"}
     )
@@ -72,7 +91,7 @@ def _field_text(field: str, value: Any) -> str:
     return si(value, _FIELD_UNITS[field]) if field in _FIELD_UNITS else f"{value:g}"
 
 
-def mask_table(found: MaskRates) -> Table:
+def mask_table(found: MaskRates) -> FittedTable:
     """A row per patch edge, a column per stage."""
     maps = [f"stage {number}, {height}×{width}" for number, (height, width) in enumerate(found.maps, start=1)]
     table = new_table(f"Share of patches with an active pixel, {found.samples} samples", ("S", *maps))
@@ -81,9 +100,10 @@ def mask_table(found: MaskRates) -> Table:
     return table
 
 
-def networks_table(networks: Iterable[AnyNetwork]) -> Table:
+def networks_table(networks: Iterable[AnyNetwork]) -> FittedTable:
     """A row per network."""
-    table = new_table("Networks", ("network", "", "alias", "blocks", "channels", "maps"), left=3)
+    columns = ("network", "title", "alias", "blocks", "channels", "maps")
+    table = new_table("Networks", columns, left=3, texts=("maps",), gives_way=("title",))
     for network in networks:
         if isinstance(network, Network):
             shape = (
@@ -97,18 +117,17 @@ def networks_table(networks: Iterable[AnyNetwork]) -> Table:
     return table
 
 
-def presets_table(presets: Iterable[Preset]) -> Table:
+def presets_table(presets: Iterable[Preset]) -> FittedTable:
     """A row per published method."""
-    columns = ("method", "", "paradigm", "networks")
+    columns = ("method", "title", "paradigm", "networks")
     table = new_table("Published dynamic networks: <method>-<network>", columns, left=4)
-    table.columns[-1].no_wrap = False
     for preset in presets:
         networks = ", ".join(preset.networks)
         table.add_row(preset.method, preset.title, preset.paradigm.text(rates=False), networks)
     return table
 
 
-def network_table(network: Network) -> Table:
+def network_table(network: Network) -> FittedTable:
     """A row per stage: its map, channels and blocks."""
     columns = ("stage", "map", "blocks", "c_in", "inner", "c_out", "stride", "groups", "SE", "MACs")
     table = new_table(f"{network.name} {network.title}".rstrip(), columns)
@@ -130,7 +149,7 @@ def network_table(network: Network) -> Table:
     return table
 
 
-def transformer_table(network: VisionTransformer) -> Table:
+def transformer_table(network: VisionTransformer) -> FittedTable:
     """A row per property."""
     table = new_table(f"{network.name} {network.title}".rstrip(), ("", "value"))
     macs = sum(step.operator.macs(1) for step in network.lower(Static()).steps)

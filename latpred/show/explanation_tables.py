@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from rich.table import Table
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.text import Text
 
-from latpred.show.tables import new_table
+from latpred.show.layout import FittedTable, new_table
+from latpred.show.tables import heading
 from latpred.studies.explanation import Explanation, Share
 from latpred.units import seconds
 
@@ -16,18 +20,16 @@ PARTS = (
     ("l2_s", "L2", "green", "▒"),
     ("launch_s", "launch", "magenta", "░"),
 )
-BAR_WIDTH = 48
+#: Characters of the longest bar, at least and at most.
+BAR_WIDTHS = Measurement(36, 48)
 
 
-def bar_table(explanation: Explanation) -> Table:
+def bar_table(explanation: Explanation) -> FittedTable:
     """A bar per operator; the longest fills the width."""
-    report = explanation.report
-    table = new_table(f"{report.target} on {report.device}: {report.paradigm}, batch {report.batch}", ("operator",))
-    table.add_column("latency", justify="right", no_wrap=True)
-    table.add_column(_key(), no_wrap=True)
+    table = new_table(heading(explanation.report), ("operator", "latency", _key()), texts=(_key().plain,))
     longest = max(share.latency_s for share in explanation.shares)
     for share in explanation.shares:
-        table.add_row(label(share), seconds(share.latency_s), _bar(share, longest))
+        table.add_row(label(share), seconds(share.latency_s), Bar(share, longest))
     return table
 
 
@@ -41,16 +43,27 @@ def _key() -> Text:
     return Text("  ").join(Text(f"{sign} {name}", style=colour) for _, name, colour, sign in PARTS)
 
 
-def _bar(share: Share, longest: float) -> Text:
-    """Rounded where the parts end, so that the bars' lengths compare; what overlaps is not drawn twice."""
-    bar, ends, drawn = Text(), 0.0, 0
-    parts = visible(share)
-    for field, _, colour, sign in PARTS:
-        ends += parts[field]
-        length = round(BAR_WIDTH * ends / longest) - drawn if longest else 0
-        bar.append(sign * length, style=colour)
-        drawn += length
-    return bar
+@dataclass(frozen=True)
+class Bar:
+    """Where the time of an operator goes, as long as its share of `longest_s` [s] of the column."""
+
+    share: Share
+    longest_s: float
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """How short and how long the bars may be drawn."""
+        return BAR_WIDTHS
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Rounded where the parts end, so that the bars' lengths compare; what overlaps is not drawn twice."""
+        bar, ends, drawn = Text(), 0.0, 0
+        parts = visible(self.share)
+        for field, _, colour, sign in PARTS:
+            ends += parts[field]
+            length = round(options.max_width * ends / self.longest_s) - drawn if self.longest_s else 0
+            bar.append(sign * length, style=colour)
+            drawn += length
+        yield bar
 
 
 def visible(share: Share) -> dict[str, float]:
@@ -65,15 +78,14 @@ def visible(share: Share) -> dict[str, float]:
     return parts
 
 
-def fill_table(explanation: Explanation) -> Table:
+def fill_table(explanation: Explanation) -> FittedTable:
     """The tile of each operator, how full it keeps the engines, and where it is under the roofline.
 
     A model without tiles has the last alone.
     """
     tiled = _tiled(explanation)
     columns = ("tile", "tiles full", "waves full", "lanes full") if tiled else ()
-    table = new_table("", ("operator", *columns, "MACs/byte", "of roofline"))
-    table.title = None
+    table = new_table("", ("operator", *columns, "MACs/byte", "of roofline"), gives_way=("lanes full", "MACs/byte"))
     for share in explanation.shares:
         shape = "" if share.tile is None else "×".join(map(str, share.tile))
         fills = ["", "", ""] if share.fill is None else [f"{part:.0%}" for part in share.fill]
@@ -86,7 +98,7 @@ def _tiled(explanation: Explanation) -> bool:
     return any(share.tile for share in explanation.shares)
 
 
-def remedy_table(explanation: Explanation) -> Table:
+def remedy_table(explanation: Explanation) -> FittedTable:
     """What would help, the most first."""
     table = new_table("What would help", ("change", "to", "per image", "gain"), left=2)
     for remedy in explanation.remedies:

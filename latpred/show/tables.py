@@ -7,10 +7,8 @@ from itertools import starmap
 from math import floor
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-
 from latpred.report import OperatorRow, Part, Report, Totals, kernels_in_words, largest_part
+from latpred.show.layout import FittedTable, new_table
 from latpred.studies.ablation import Ablation
 from latpred.studies.comparison import Comparison
 from latpred.studies.recommendation import Candidate, Recommendation, spell
@@ -33,18 +31,10 @@ def caveat(model: str, precision: str, library: str | None) -> str:
     }[model]
 
 
-def new_table(title: str, columns: Sequence[str], *, left: int = 1) -> Table:
-    """A table whose first `left` columns are text, the rest numbers."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD)
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index < left else "right", no_wrap=True)
-    return table
-
-
-def operator_table(report: Report) -> Table:
+def operator_table(report: Report) -> FittedTable:
     """A row per operator, equal ones of several blocks together; then the totals of the dynamic and static form."""
     columns = ("operator", "MACs", "bytes", "compute", "memory", "launch", "total", "share", "bound by")
-    table = new_table(heading(report), columns)
+    table = new_table(heading(report), columns, gives_way=("bytes", "share", "bound by", "launch", "MACs"))
     for name, rows in _by_name(report.operators).items():
         latency = sum(row.latency_s for row in rows)
         share = f"{latency / report.latency_s:.1%}" if report.latency_s else ""
@@ -79,10 +69,11 @@ def _totals(rows: Sequence[OperatorRow]) -> list[str]:
     return [*_cells(rows), seconds(sum(row.latency_s for row in rows)), "", ""]
 
 
-def stage_table(report: Report, network: Network) -> Table:
+def stage_table(report: Report, network: Network) -> FittedTable:
     """A row per stage of a network, then its other parts, then the total."""
     compared = ("of static", "dynamic", "static", "rℓ") if report.paradigm.parts else ("latency",)
-    table = new_table(heading(report), ("stage", "map", "blocks", "MACs", *compared, "share"))
+    columns = ("stage", "map", "blocks", "MACs", *compared, "share")
+    table = new_table(heading(report), columns, gives_way=("map", "blocks", "share", "MACs"))
     for stage, shape, (height, width) in zip(report.stages, network.stages, network.maps, strict=True):
         place = (str(stage.stage), f"{height}×{width}", str(shape.blocks))
         table.add_row(*place, *_compared_cells(stage, compared), f"{stage.latency_s / report.latency_s:.1%}")
@@ -152,14 +143,14 @@ def _rounded_down(rate: float) -> str:
     return f"{floor(rate * 1000 + 1e-3) / 1000:.3f}"
 
 
-def recommendation_table(recommendation: Recommendation) -> Table:
+def recommendation_table(recommendation: Recommendation) -> FittedTable:
     """A row per candidate, the chosen one marked, layer skipping as the alternative."""
     symbol = recommendation.symbol
     title = (
         f"{recommendation.target} on {recommendation.device}: {recommendation.paradigm}, batch {recommendation.batch}"
     )
     columns = ("stage", symbol, "", "r", "latency", "static", "rℓ", "to the best", "r*")
-    table = new_table(title, columns, left=3)
+    table = new_table(title, columns, left=3, gives_way=("static", "r"))
     for candidate in recommendation.candidates:
         table.add_row(*_candidate_cells(candidate), end_section=candidate.granularity is None)
     return table
@@ -211,12 +202,12 @@ def recommendation_text(recommendation: Recommendation) -> str:
     return "\n".join(lines)
 
 
-def sweep_table(frame: pandas.DataFrame) -> Table:
+def sweep_table(frame: pandas.DataFrame) -> FittedTable:
     """A row per prediction."""
     columns = ("target", "device", "paradigm", "granularity", "r", "batch", "per image", "static", "rℓ", "MACs ratio")
     kernels = dict.fromkeys(starmap(kernels_in_words, zip(frame["precision"], frame["library"], strict=True)))
     title = f"{len(frame)} predictions, {frame['model'].iloc[0]} model, {' and '.join(kernels)}"
-    table = new_table(title, columns, left=4)
+    table = new_table(title, columns, left=4, gives_way=("batch", "MACs ratio", "static"))
     for row in frame.itertuples():
         granularity = "" if row.granularity is None else str(row.granularity)
         cells = (row.target, row.device, row.paradigm, granularity, number(row.r), str(row.batch))
@@ -241,13 +232,11 @@ def distribution_text(spread: Distribution) -> str:
     )
 
 
-def comparison_table(target: str, rows: Sequence[Comparison]) -> Table:
+def comparison_table(target: str, rows: Sequence[Comparison]) -> FittedTable:
     """A row per paradigm at equal multiply-adds, the fastest first; those that do not reach the target or fit last."""
     title = f"{target}: MACs at {rows[0].target_macs:g} of static, batch {rows[0].batch}"
-    table = new_table(title, ("", "paradigm", "r", "MACs", "latency", "static", "rℓ", "r*"), left=2)
-    # Names give way where the table is too wide, numbers do not.
-    for column in table.columns[:2]:
-        column.no_wrap = False
+    columns = ("", "paradigm", "r", "MACs", "latency", "static", "rℓ", "r*")
+    table = new_table(title, columns, left=2, gives_way=("static", "r*"))
     for row in sorted(rows, key=lambda row: (row.note is not None, row.latency_s is None, row.latency_s)):
         cells = ["left out" if row.note else "not reached", "", "", "", ""]
         if row.r is not None and row.latency_s is not None and row.ratio is not None:
@@ -266,10 +255,11 @@ def comparison_notes(rows: Sequence[Comparison]) -> list[str]:
     return [f"note: {', '.join(same)} left out: {note}" for note, same in names.items()]
 
 
-def ablation_table(rows: Sequence[Ablation]) -> Table:
+def ablation_table(rows: Sequence[Ablation]) -> FittedTable:
     """A row per combination of fusions, with what it gains over none."""
     title = f"{rows[0].target} on {rows[0].device}, batch {rows[0].batch}"
-    table = new_table(title, ("fused", "bytes", "memory", "launch", "latency", "rℓ", "gain"))
+    columns = ("fused", "bytes", "memory", "launch", "latency", "rℓ", "gain")
+    table = new_table(title, columns, gives_way=("bytes", "launch", "memory"))
     for row in rows:
         table.add_row(
             " + ".join(row.fused) or "none",

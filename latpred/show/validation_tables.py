@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich.table import Table
-
 from latpred.devices.calibration import Calibration
 from latpred.measuring.validation import Metrics, Validation
-from latpred.show.tables import new_table
+from latpred.show.layout import FittedTable, new_table
 
 
-def calibration_table(item: Calibration) -> tuple[Table | str, ...]:
+def calibration_table(item: Calibration) -> tuple[FittedTable | str, ...]:
     """A row per class with its errors on left-out shapes, then the fitted numbers."""
     origin = item.provenance
     title = f"{item.precision} with {item.library}: {origin.rows} rows of {origin.device}, errors on shapes left out"
-    table = new_table(title, ("class", "rows", "median", "mean", "80 % of measured/predicted"), left=1)
+    table = new_table(title, ("class", "rows", "median", "mean", "80 % of measured/predicted"))
     for error in item.errors:
         band = f"{error.low:.3f}–{error.high:.3f}"
         table.add_row(error.name, str(error.n), f"{error.median_error:.1%}", f"{error.mean_error:.1%}", band)
@@ -23,12 +21,12 @@ def calibration_table(item: Calibration) -> tuple[Table | str, ...]:
     return table, f"{len(item.numbers)} fitted numbers: {numbers}", ""
 
 
-def validation_tables(found: Iterable[Validation]) -> list[Table]:
+def validation_tables(found: Iterable[Validation]) -> list[FittedTable]:
     """Per model, a row for all operators, for all blocks, and for every class."""
     tables = []
     for item in found:
         columns = ("of", "rows", "MAPE", "median", "p90", "bias", "Spearman", "|Δrℓ|", "regret p95", "in band")
-        table = new_table(f"{item.model} model", columns)
+        table = new_table(f"{item.model} model", columns, gives_way=("p90", "median", "bias"))
         table.add_row("all operators", *_cells(item.operators))
         table.add_row("all blocks", *_cells(item.blocks), end_section=True)
         for name, metrics in item.by_class.items():
