@@ -28,3 +28,10 @@ def run(capsys, monkeypatch, tmp_path):
         return exit.value.code, out, err
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch):
+    """Output is of the width of a pipe, wherever the tests run."""
+    for name in ("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
