@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 import numpy as np
@@ -38,6 +38,8 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 Typed = BeforeValidator(_typed)
 #: Larger numbers are slips of the pen; within these limits every product of a few of them is a finite float.
 Count = Annotated[int, Field(ge=1, le=10**15, strict=True), Plain]
+#: An edge of an image [pixels]; the largest that are photographed and predicted whole have some ten thousand.
+ImageEdge = Annotated[int, Field(ge=1, le=2**16, strict=True), Plain]
 Positive = Annotated[float, Field(ge=1e-9, le=1e21, strict=True, allow_inf_nan=False), Plain]
 _Fraction = Annotated[float, Field(ge=0, le=1, strict=True)]
 #: One rate in [0, 1]; or a tuple of them, and then every number derived from it is an array of that length.
@@ -106,9 +108,13 @@ def describe(problems: ValidationError, record: type[Record]) -> str:
     lines: dict[str, str] = {}
     for problem in sorted(problems.errors(include_url=False), key=_is_other_branch):
         lines.setdefault(_place(problem["loc"]), _problem_text(dict(problem), record))
-    shown = [f"{place}: {text}" if place else text for place, text in lines.items()]
-    rest = [f"and {len(shown) - MOST_PROBLEMS:,} more problems"] if len(shown) > MOST_PROBLEMS else []
-    return "; ".join(shown[:MOST_PROBLEMS] + rest)
+    return joined([f"{place}: {text}" if place else text for place, text in lines.items()])
+
+
+def joined(problems: Sequence[str]) -> str:
+    """Problems in one line, those beyond the first twelve as their number."""
+    rest = [f"and {len(problems) - MOST_PROBLEMS:,} more problems"] if len(problems) > MOST_PROBLEMS else []
+    return "; ".join([*problems[:MOST_PROBLEMS], *rest])
 
 
 def _is_other_branch(problem: ErrorDetails) -> bool:

@@ -176,10 +176,44 @@ def test_your_own_network_by_path(tmp_path):
         ({"bottleneck_ratio": "3"}, "stage 1: c_out=256 is no multiple of 3"),
         ({"bottleneck_ratio": "4\ngroup_width: 24"}, "stage 1: 64 inner channels are no multiple of 24"),
         ({"name": "''"}, "name: must not be empty"),
+        (
+            {"stem": "{c_out: 32, kernel: 7, stride: 2, pool: true}"},
+            "stage 1: reads 64 channels, but the stem puts out 32",
+        ),
+        ({"aliases": "[]\nimage_size: [224, 1000000000]"}, "image_size 2: must be at most 65536, got 1000000000"),
     ],
 )
 def test_problems_of_a_network(tmp_path, lines, message):
     assert message in fails(tmp_path, latpred.load_network, changed(RESNET50, **lines))
+
+
+def test_a_stage_reads_what_the_one_before_puts_out(tmp_path):
+    text = RESNET50.replace("c_in: 256", "c_in: 128").replace("c_in: 1024", "c_in: 2048")
+    assert fails(tmp_path, latpred.load_network, text) == (
+        "stage 2: reads 128 channels, but stage 1 puts out 256; stage 4: reads 2048 channels, but stage 3 puts out 1024"
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("depth", 10**6, "1,000,000 blocks are too many; 10,000 are the most"),
+        ("image_size", "[1000000000, 224]", "image_size 1: must be at most 65536, got 1000000000"),
+        ("heads", 7, "heads=7 × head_dim=64 must be dim=768"),
+    ],
+)
+def test_problems_of_a_transformer(tmp_path, field, value, message):
+    text = (data_folder("workloads/zoo") / "vit-b.yaml").read_text(encoding="utf-8")
+    text = changed(text, **{field: None}) + f"{field}: {value}\n"
+    assert fails(tmp_path, latpred.load_network, text) == message
+
+
+def test_a_network_of_very_many_blocks_is_refused_at_once(tmp_path):
+    """Each block was built before anything was said: 20 s for an image of 10⁹ pixels, and gigabytes of blocks."""
+    text = RESNET50.replace("blocks: 4", "blocks: 1000000")
+    assert fails(tmp_path, latpred.load_network, text) == "1,000,012 blocks are too many; 10,000 are the most"
+    most = latpred.load_network("resnet50").replace(stages=[latpred.Stage(c_in=64, c_out=64, blocks=10_000)])
+    assert len(most.blocks) == 10_000
 
 
 def test_every_problem_of_every_stage_is_named(tmp_path):

@@ -10,13 +10,14 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from latpred.errors import InputError, NetworkError
-from latpred.records import Count, Plain, Record
+from latpred.records import Count, ImageEdge, Plain, Record, joined
 from latpred.workloads.blocks import Bottleneck, Step, Workload
 from latpred.workloads.operators import AveragePool, Convolution, FullyConnected
 from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial
 
-ImageSize = Annotated[tuple[Count, Count], Plain]
-
+ImageSize = Annotated[tuple[ImageEdge, ImageEdge], Plain]
+#: More blocks are a slip of the pen; the deepest residual networks that were trained have some four hundred.
+MOST_BLOCKS = 10_000
 
 Part = Literal["stem", "head"]
 #: A pooling stem halves the map once more, with a 3×3 maximum of stride 2.
@@ -55,9 +56,10 @@ class Network(Record):
     Parameters
     ----------
     stages
-        In order; each with the input channels and the stride of its first block.
+        In order; each with the input channels and the stride of its first block: those that the stem, or the stage
+        before it, puts out. Together at most 10,000 blocks.
     image_size
-        Input image, height and width [pixels].
+        Input image, height and width [pixels], each at most 65,536.
     stem
         The convolution, and the pooling, before the first stage.
     bottleneck_ratio
@@ -91,15 +93,20 @@ class Network(Record):
 
     @model_validator(mode="after")
     def _blocks_fit(self) -> Network:
-        problems = []
+        problems, before, width = [], "the stem", self.stem.c_out
         for number, stage in enumerate(self.stages, start=1):
+            if stage.c_in != width:
+                problems.append(f"stage {number}: reads {stage.c_in} channels, but {before} puts out {width}")
+            before, width = f"stage {number}", stage.c_out
             inner = stage.c_out // self.bottleneck_ratio
             if stage.c_out % self.bottleneck_ratio:
                 problems.append(f"stage {number}: c_out={stage.c_out} is no multiple of {self.bottleneck_ratio}")
             elif self.group_width and inner % self.group_width:
                 problems.append(f"stage {number}: {inner} inner channels are no multiple of {self.group_width}")
+        if sum(self.blocks_per_stage) > MOST_BLOCKS:
+            problems.append(f"{sum(self.blocks_per_stage):,} blocks are too many; {MOST_BLOCKS:,} are the most")
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError(joined(problems))
         return self
 
     @property

@@ -7,10 +7,10 @@ from functools import lru_cache
 from math import floor
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from latpred.errors import InputError, NetworkError
-from latpred.records import Count, Plain, Record
+from latpred.records import Count, ImageEdge, Plain, Record
 from latpred.workloads import token_operators as tok
 from latpred.workloads.blocks import Step, Workload
 from latpred.workloads.operators import Operator
@@ -22,6 +22,8 @@ ROUNDING_GUARD = 1e-9
 T2T_CHANNELS = 64
 #: Edge of a pixel patch that a plain transformer embeds; also the shrinkage of the token-to-token module.
 PATCH_EDGE = 16
+#: More blocks are a slip of the pen.
+MOST_DEPTH = 10_000
 
 
 class VisionTransformer(Record):
@@ -30,11 +32,12 @@ class VisionTransformer(Record):
     Parameters
     ----------
     dim, heads, head_dim, mlp_ratio, depth
-        Channels d, attention heads and their width, hidden over outer channels of the MLP, blocks.
+        Channels d, attention heads and their width, hidden over outer channels of the MLP, blocks: heads × head_dim
+        is d, and 10,000 blocks are the most.
     embedding
         `patch`: a linear layer on 16×16 patches; `t2t`: the token-to-token module.
     image_size
-        Input image, height and width [pixels].
+        Input image, height and width [pixels], each at most 65,536.
     """
 
     error: ClassVar[type[InputError]] = NetworkError
@@ -45,7 +48,7 @@ class VisionTransformer(Record):
     kind: Literal["transformer"] = "transformer"
     aliases: Annotated[tuple[str, ...], Plain] = ()
     source: str = ""
-    image_size: Annotated[tuple[Count, Count], Plain] = (224, 224)
+    image_size: Annotated[tuple[ImageEdge, ImageEdge], Plain] = (224, 224)
     embedding: Literal["patch", "t2t"] = "patch"
     dim: Count
     heads: Count
@@ -53,6 +56,17 @@ class VisionTransformer(Record):
     mlp_ratio: Count = 4
     depth: Count
     classes: Count = 1000
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> VisionTransformer:
+        problems = []
+        if self.heads * self.head_dim != self.dim:
+            problems.append(f"heads={self.heads} × head_dim={self.head_dim} must be dim={self.dim}")
+        if self.depth > MOST_DEPTH:
+            problems.append(f"{self.depth:,} blocks are too many; {MOST_DEPTH:,} are the most")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
 
     @property
     def grid(self) -> tuple[int, int]:
