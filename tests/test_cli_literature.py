@@ -189,7 +189,7 @@ def test_every_problem_of_a_transformer_file_is_named(run, tmp_path):
 def test_every_problem_of_nested_stages_is_named(run, tmp_path):
     (tmp_path / "mine.yaml").write_text(
         "name: mine\nstem: {c_out: 8, kernel: 3, stride: 2}\nbottleneck_ratio: 4\n"
-        "stages: [{c_in: 8, c_out: 15, blocks: 1}, {c_in: 8, c_out: 18, blocks: 1}]\n"
+        "stages: [{c_in: 8, c_out: 15, blocks: 1}, {c_in: 15, c_out: 18, blocks: 1}]\n"
     )
     code, _, err = run("predict --device v100 --network mine.yaml")
     assert code == 1

@@ -232,6 +232,50 @@ def test_your_own_block_by_path(tmp_path):
         latpred.load_block(path, image_size=(300, 300))
 
 
+def test_a_replaced_file_is_read_again(tmp_path):
+    """Files were kept by path and time: one written twice within a tick of the clock gave the old network."""
+    import os
+
+    path = tmp_path / "mine.yaml"
+    for classes in (10, 20):
+        path.write_text(RESNET50 + f"classes: {classes}\n", encoding="utf-8")
+        os.utime(path, (1e9, 1e9))
+        assert latpred.load_network(path).classes == classes
+
+
+@pytest.mark.parametrize(("load", "name"), [(latpred.load_network, "vit-b"), (latpred.load_block, "r50-stage2-first")])
+def test_records_are_handed_back_as_they_are(load, name):
+    found = load(name)
+    assert load(found) is found
+    for other in (5, None, b"resnet50", latpred.load_profile("tx2")):
+        with pytest.raises(latpred.NetworkError, match=r"is given by its name, the path of a .yaml file or its record"):
+            load(other)
+
+
+def test_a_network_in_hand_is_resized_and_a_block_is_not():
+    assert latpred.load_network(latpred.load_network("vit-b"), (64, 64)).image_size == (64, 64)
+    with pytest.raises(latpred.NetworkError, match="resnet50-stage1: a block states its own height and width"):
+        latpred.load_block(latpred.load_block("r50-stage1"), (64, 64))
+    with pytest.raises(latpred.NetworkError, match="image_size 1: missing"):
+        latpred.load_network("vit-b", ())
+
+
+@pytest.mark.parametrize(
+    ("load", "name", "message"),
+    [
+        (latpred.load_block, "resnet50-stge1", "did you mean resnet50-stage1?"),
+        (latpred.load_block, "resnt50-stage1", "did you mean resnet50?"),
+        (latpred.load_network, "resnet5", "did you mean resnet50?"),
+        (latpred.load_network, "x" * 10_000 + ".yaml", "there is no network file 'xxx"),
+    ],
+)
+def test_the_nearest_name(load, name, message):
+    with pytest.raises(latpred.NetworkError) as caught:
+        load(name)
+    assert message in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
 def test_problems_of_a_block(tmp_path):
     text = "c_in: 0\nc_out: 64\nheight: tall\nstages: 4\n"
     assert fails(tmp_path, latpred.load_block, text) == (

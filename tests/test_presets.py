@@ -78,8 +78,18 @@ def test_image_size_reaches_the_backbone():
 
 
 def test_an_unknown_preset():
-    with pytest.raises(latpred.NetworkError, match="unknown preset 'dynconv'; choose bas-resnet50, "):
+    with pytest.raises(latpred.NetworkError, match=r"unknown preset 'dynconv'; .*hoose bas-resnet50, "):
         latpred.load_preset("dynconv")
+    with pytest.raises(latpred.NetworkError, match=r"did you mean dynconv-resnet101\?"):
+        latpred.load_preset("dyncnv-resnet101")
+    with pytest.raises(latpred.NetworkError, match=r"lasnet-resnet50 is a preset, .* give it as --preset"):
+        latpred.load_network("lasnet-resnet50")
+
+
+def test_a_preset_at_rates_is_its_paradigm_at_them():
+    found = latpred.load_preset("lasnet-resnet50")
+    assert found.at_rates([0.5, 0.6, 0.7, 0.8]) == found.preset.paradigm.replace(r=(0.5, 0.6, 0.7, 0.8))
+    assert latpred.load_preset(found, (112, 112)) == (found.preset, found.network.resized((112, 112)))
 
 
 def test_networks_list_shows_the_methods(capsys):

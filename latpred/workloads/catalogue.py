@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from os.path import isfile
 from pathlib import Path
-from typing import Annotated, ClassVar, TypeAlias
+from typing import Annotated, ClassVar, NamedTuple, TypeAlias
 
 from pydantic import Field, field_validator
 
 from latpred.errors import DataError, InputError, NetworkError
 from latpred.files import data_folder, is_yaml, parse, read_yaml
 from latpred.records import Plain, Record
+from latpred.wording import did_you_mean, listed, quoted, unknown
 from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.networks import Network
 from latpred.workloads.paradigms import SINGLE, Joint, Paradigm
 from latpred.workloads.transformers import VisionTransformer
+
+#: Characters of a path that an error line shows.
+MOST_OF_A_PATH = 300
 
 AnyNetwork: TypeAlias = Network | VisionTransformer
 
@@ -40,7 +46,7 @@ class Preset(Record):
     def _parts(cls, settings: object) -> object:
         """A file writes a mapping of part to settings, without rates."""
         if not isinstance(settings, dict) or not set(settings) <= set(SINGLE):
-            raise ValueError(f"must map {', '.join(SINGLE)} to settings, got {settings!r}")
+            raise ValueError(f"must map {', '.join(SINGLE)} to settings, got {quoted(settings)}")
         parts = [SINGLE[name](r=1.0, **(fields or {})) for name, fields in settings.items()]
         return parts[0] if len(parts) == 1 else Joint(*parts)
 
@@ -56,46 +62,59 @@ def list_networks() -> list[str]:
     return list(_files("workloads/zoo"))
 
 
-def load_network(name_or_path: str | Path, image_size: tuple[int, int] | None = None) -> AnyNetwork:
-    """A shipped network by name or alias, or your own by the path of a YAML file.
+def load_network(name_or_path: str | Path | AnyNetwork, image_size: tuple[int, int] | None = None) -> AnyNetwork:
+    """A shipped network by name or alias, or your own by the path of a YAML file; a network is handed back as it is.
 
     Raises
     ------
     NetworkError
-        No such network, or an image that is too small for it.
+        No such network, or an image that is too large for it.
     DataError
         The file is not a network; the message lists everything wrong with it.
     """
-    network = _load(str(name_or_path))
-    return network.resized(image_size) if image_size else network
+    network = name_or_path
+    if not isinstance(network, Network | VisionTransformer):
+        network = _load(_name("network", network))
+    return network if image_size is None else network.resized(image_size)
+
+
+def _name(what: str, given: object) -> str:
+    """A name or path as text; raises NetworkError for anything else."""
+    if not isinstance(given, str | Path):
+        raise NetworkError(
+            f"a {what} is given by its name, the path of a .yaml file or its record, not {quoted(given)}"
+        )
+    return str(given)
 
 
 def _load(name: str) -> AnyNetwork:
     if name.lower() in _files("workloads/zoo"):
-        return _load_file(_files("workloads/zoo")[name.lower()])
+        return _shipped(name.lower())
     if is_yaml(name):
-        if not Path(name).is_file():
-            raise NetworkError(f"there is no network file {name!r}")
-        return _load_file(Path(name))
-    for path in _files("workloads/zoo").values():
+        if not isfile(name):
+            raise NetworkError(f"there is no network file {quoted(name, most=MOST_OF_A_PATH)}")
+        return _read(Path(name))
+    for shipped, path in _files("workloads/zoo").items():
         # Most files do not even hold the word, and reading text is much faster than parsing it.
-        if name.lower() in path.read_text(encoding="utf-8") and name.lower() in _load_file(path).aliases:
-            return _load_file(path)
-    known_names = ", ".join(list_networks())
-    raise NetworkError(f"unknown network {name!r}; choose {known_names}, or give the path of a .yaml file")
+        if name.lower() in path.read_text(encoding="utf-8") and name.lower() in _shipped(shipped).aliases:
+            return _shipped(shipped)
+    if name.lower() in list_presets():
+        raise NetworkError(f"{name} is a preset, a network with what it skips; give it as --preset, or to load_preset")
+    raise NetworkError(unknown("network", name, list_networks(), "the path of a .yaml file"))
 
 
-@lru_cache(maxsize=64)
-def _parsed(path: Path, modified_s: float) -> AnyNetwork:
+@lru_cache
+def _shipped(name: str) -> AnyNetwork:
+    return _read(_files("workloads/zoo")[name])
+
+
+def _read(path: Path) -> AnyNetwork:
+    """The network in a file, read anew each time: it may have been replaced."""
     content = read_yaml(path)
     kind = content.get("kind", "residual")
     if not isinstance(kind, str) or kind not in _KINDS:
-        raise DataError(f"{path}: kind: must be {' or '.join(_KINDS)}, got {kind!r}")
+        raise DataError(f"{path}: kind: must be {' or '.join(_KINDS)}, got {quoted(kind)}")
     return parse(_KINDS[kind], content, path)
-
-
-def _load_file(path: Path) -> AnyNetwork:
-    return _parsed(path, path.stat().st_mtime)
 
 
 def list_presets() -> list[str]:
@@ -103,45 +122,82 @@ def list_presets() -> list[str]:
     return [f"{method}-{network}" for method in _files("workloads/zoo/presets") for network in _preset(method).networks]
 
 
-@lru_cache(maxsize=64)
+@lru_cache
 def _preset(method: str) -> Preset:
     path = _files("workloads/zoo/presets")[method]
     return parse(Preset, read_yaml(path), path)
 
 
-def load_preset(name: str, image_size: tuple[int, int] | None = None) -> tuple[Preset, AnyNetwork]:
-    """A published dynamic network by name, `<method>-<network>`, and its backbone. Raises NetworkError for another."""
-    for method in _files("workloads/zoo/presets"):
-        for network in _preset(method).networks:
-            if name.lower() == f"{method}-{network}":
-                return _preset(method), load_network(network, image_size)
-    raise NetworkError(f"unknown preset {name!r}; choose {', '.join(list_presets())}")
+class DynamicNetwork(NamedTuple):
+    """A preset on one of its networks."""
+
+    preset: Preset
+    network: AnyNetwork
+
+    def at_rates(self, r: float | Sequence[float]) -> Paradigm:
+        """The preset's paradigm with a rate, or one per stage or block."""
+        return self.preset.paradigm.at_rates(tuple(r) if isinstance(r, Sequence) else r)
 
 
-def load_block(name_or_path: str | Path, image_size: tuple[int, int] | None = None) -> Bottleneck:
-    """A block by name, `<network>-stage<k>` or `<network>-stage<k>-first`, or your own by the path of a YAML file.
+def load_preset(name: str | DynamicNetwork, image_size: tuple[int, int] | None = None) -> DynamicNetwork:
+    """A published dynamic network by name, `<method>-<network>`: the method and its backbone.
+
+    >>> preset, network = load_preset("dynconv-resnet101")
+    >>> network.name, str(load_preset("dynconv-resnet101").at_rates(0.5))
+    ('resnet101', 'spatial(S=1, r=0.5)')
 
     Raises
     ------
     NetworkError
-        No such network or stage, or an image size for a file, which states its own map.
+        No such preset, or an image that is too large for its network.
+    """
+    if isinstance(name, DynamicNetwork):
+        return name._replace(network=load_network(name.network, image_size))
+    name = _name("preset", name)
+    for method in _files("workloads/zoo/presets"):
+        for network in _preset(method).networks:
+            if name.lower() == f"{method}-{network}":
+                return DynamicNetwork(_preset(method), load_network(network, image_size))
+    raise NetworkError(unknown("preset", name, list_presets()))
+
+
+def load_block(name_or_path: str | Path | Bottleneck, image_size: tuple[int, int] | None = None) -> Bottleneck:
+    """A block by name, `<network>-stage<k>` or `<network>-stage<k>-first`, or your own by the path of a YAML file.
+
+    A block is handed back as it is.
+
+    Raises
+    ------
+    NetworkError
+        No such network or stage, or an image size for a file or a block, which states its own map.
     DataError
         The file is not a block; the message lists everything wrong with it.
     """
-    name = str(name_or_path)
+    own = isinstance(name_or_path, Bottleneck)
+    name = name_or_path.name if isinstance(name_or_path, Bottleneck) else _name("block", name_or_path)
+    if image_size is not None and (own or is_yaml(name)):
+        raise NetworkError(f"{name}: a block states its own height and width; leave the image size out")
+    if isinstance(name_or_path, Bottleneck):
+        return name_or_path
     if is_yaml(name):
-        if image_size:
-            raise NetworkError(f"{name}: a block file states its own height and width; leave the image size out")
-        if not Path(name).is_file():
-            raise NetworkError(f"there is no block file {name!r}")
+        if not isfile(name):
+            raise NetworkError(f"there is no block file {quoted(name, most=MOST_OF_A_PATH)}")
         return parse(Bottleneck, {"name": Path(name).stem, **read_yaml(Path(name))}, Path(name))
-    match = re.fullmatch(r"(.+)-stage(\d+)(-first)?", name.lower())
+    match = re.fullmatch(r"(.+)-stage(\d{1,9})(-first)?", name.lower())
     if not match:
         raise NetworkError(
-            f"unknown block {name!r}; name it <network>-stage<k> or <network>-stage<k>-first, e.g. resnet50-stage1 "
-            f"(networks: {', '.join(list_networks())}), or give the path of a .yaml file"
+            f"unknown block {quoted(name)}{did_you_mean(name, _block_names())}; name it <network>-stage<k> or "
+            f"<network>-stage<k>-first, e.g. resnet50-stage1 (networks: {listed(list_networks())}), or give the path "
+            "of a .yaml file"
         )
     network = load_network(match[1], image_size)
     if not isinstance(network, Network):
         raise NetworkError(f"{network.name} has no stages; predict the whole network")
     return network.block(int(match[2]), first=bool(match[3]))
+
+
+def _block_names() -> Iterator[str]:
+    """Names of the blocks of the shipped networks."""
+    for network in map(load_network, list_networks()):
+        for stage in range(1, len(network.stages) + 1) if isinstance(network, Network) else ():
+            yield from (f"{network.name}-stage{stage}", f"{network.name}-stage{stage}-first")
