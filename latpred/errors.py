@@ -3,7 +3,8 @@
 LatpredError
 ├── InputError          an argument out of range, of the wrong length, or an unknown name
 │   ├── ProfileError    … of a device
-│   └── NetworkError    … of a network or block
+│   ├── NetworkError    … of a network or block
+│   └── GranularityError  an S or G that does not fit a block
 ├── DataError           a file whose content is wrong: every problem, with file and field
 └── OutputError         a file that cannot be written
 """
@@ -23,6 +24,10 @@ class ProfileError(InputError):
 
 class NetworkError(InputError):
     """A network or block that does not exist, or parameters that make none."""
+
+
+class GranularityError(InputError):
+    """An S that is larger than a block's map, or a G larger than its channels."""
 
 
 class DataError(LatpredError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -169,7 +170,7 @@ def _rows(workload: Workload, cost: CostModel, batch: int) -> tuple[OperatorRow,
     return tuple(rows)
 
 
-def bracket_points(target: Target) -> int:
+def _bracket_points(target: Target) -> int:
     """Rates at which a bracket is cut: several where they share a search, else the middle alone."""
     return 3 if isinstance(target, VisionTransformer) else 17
 
@@ -232,15 +233,29 @@ def break_even_of(target: Target, cost: CostModel, paradigm: Paradigm, batch: in
     """r* with a cost model at hand."""
     if paradigm == STATIC:
         return None
+    return highest_rate(target, cost, paradigm, batch, lambda found: found.latency_s <= found.static_latency_s)
+
+
+def highest_rate(
+    target: Target,
+    cost: CostModel,
+    paradigm: Paradigm,
+    batch: int,
+    holds: Callable[[Curve], NDArray[np.bool_]],
+    width: float = _BRACKET_WIDTH,
+) -> float | None:
+    """The highest rate common to all blocks at which a condition `holds`; None where none is found.
+
+    A bracket of several points is narrowed until its `width`, around the last of them at which the condition holds.
+    """
     low, high = lowest_rate(target, paradigm), 1.0
-    while high - low > _BRACKET_WIDTH:
-        rates = np.linspace(low, high, bracket_points(target))
-        found = curve(target, cost, paradigm, rates, batch)
-        pays = found.latency_s <= found.static_latency_s
-        if pays[-1]:
+    while high - low > width:
+        rates = np.linspace(low, high, _bracket_points(target))
+        held = holds(curve(target, cost, paradigm, rates, batch))
+        if held[-1]:
             return high
-        if not pays.any():
+        if not held.any():
             return None
-        last = int(np.flatnonzero(pays)[-1])
+        last = int(np.flatnonzero(held)[-1])
         low, high = float(rates[last]), float(rates[last + 1])
     return low

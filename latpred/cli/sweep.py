@@ -11,6 +11,7 @@ import click
 from latpred.cli import options, output, skipping
 from latpred.cli.progress import progress_bar
 from latpred.files import check_output, whole_file
+from latpred.studies.sweep import check_size
 from latpred.studies.sweep import sweep as sweep_latency
 from latpred.workloads.networks import Network
 from latpred.workloads.paradigms import Paradigm, Spatial
@@ -82,6 +83,8 @@ def sweep(
             library=library,
             progress=progress,
         )
+    for note in frame.attrs["notes"]:
+        click.echo(f"note: {note}", err=True)
     if output_file:
         _write(frame, output_file)
     if plot:
@@ -98,6 +101,7 @@ def _grid(paradigm: str | None, S: Any, G: Any, r: Any, unfuse: tuple[str, ...])
     names = skipping.kinds(paradigm, S, G, r, {})
     if not names or not r:
         raise click.UsageError("the sweep is empty: give --S or --G with --r, or --paradigm layer with --r")
+    check_size(S=len(S or "1"), G=len(G or "1"), rates=len(r))
     return [
         skipping.build(paradigm=paradigm, S=edge, G=group, r=(rate,), unfuse=unfuse)
         for edge in _each(S)

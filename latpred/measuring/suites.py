@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from itertools import product
-from math import gcd
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -52,7 +51,7 @@ class Workload(Record):
     paradigms
         Of static, spatial, channel and layer.
     S, G, r
-        Patch edges [pixels] (those that fit each map; empty: every divisor of it), channels per group, rates.
+        Patch edges [pixels] (those that fit each map; empty: those worth a try), channels per group, rates.
     batch, precision
         Samples at once; fp32, tf32 or fp16.
     operators
@@ -99,21 +98,13 @@ class Workload(Record):
         if "static" in self.paradigms:
             yield Static()
         if "spatial" in self.paradigms:
-            edges = self.S or patch_edges(block)
-            yield from (
-                Spatial(S=S, r=r) for S, r in product(edges, self.r) if min(block.out_height, block.out_width) > S
-            )
+            edges = self.S or block.granularities("spatial")
+            most = block.largest_granularity("spatial")
+            yield from (Spatial(S=S, r=r) for S, r in product(edges, self.r) if most > S)
         if "channel" in self.paradigms and block.groups == 1 and not block.se:
             yield from (Channel(G=G, r=r) for G, r in product(self.G, self.r) if block.inner % G == 0)
         if "layer" in self.paradigms:
             yield from (Layer(r=r) for r in dict.fromkeys((*self.r, 1.0)) if (float(r) * batch) % 1 == 0)
-
-
-def patch_edges(block: Bottleneck) -> list[int]:
-    """Every patch edge that divides the map and is smaller than it; 1 where there is none."""
-    common = gcd(block.out_height, block.out_width)
-    edges = [S for S in range(1, common + 1) if common % S == 0 and min(block.out_height, block.out_width) > S]
-    return edges or [1]
 
 
 def load_workload(path: Path) -> list[Point]:

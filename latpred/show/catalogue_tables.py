@@ -7,12 +7,11 @@ from typing import Any
 
 from latpred.devices.profile import HardwareProfile
 from latpred.show.layout import FittedTable, new_table
-from latpred.studies.recommendation import spell
 from latpred.units import count, seconds, si
 from latpred.workloads.catalogue import AnyNetwork, Preset
 from latpred.workloads.masks import MaskRates
 from latpred.workloads.networks import Network
-from latpred.workloads.paradigms import Static
+from latpred.workloads.paradigms import Static, spelled
 from latpred.workloads.transformers import VisionTransformer
 
 
@@ -107,8 +106,8 @@ def networks_table(networks: Iterable[AnyNetwork]) -> FittedTable:
     for network in networks:
         if isinstance(network, Network):
             shape = (
-                spell([stage.blocks for stage in network.stages]),
-                spell([stage.c_out for stage in network.stages]),
+                spelled(tuple(stage.blocks for stage in network.stages), whole=True),
+                spelled(tuple(stage.c_out for stage in network.stages), whole=True),
                 ", ".join(f"{height}×{width}" for height, width in network.maps),
             )
         else:

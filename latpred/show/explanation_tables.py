@@ -98,8 +98,10 @@ def _tiled(explanation: Explanation) -> bool:
     return any(share.tile for share in explanation.shares)
 
 
-def remedy_table(explanation: Explanation) -> FittedTable:
-    """What would help, the most first."""
+def remedy_table(explanation: Explanation) -> FittedTable | str:
+    """What would help, the most first; or a sentence where nothing does."""
+    if not explanation.remedies:
+        return "No larger S or batch, no fusing and no other paradigm would help.\n"
     table = new_table("What would help", ("change", "to", "per image", "gain"), left=2)
     for remedy in explanation.remedies:
         to = f"batch {remedy.batch}" if remedy.change == "larger batch" else remedy.paradigm

@@ -11,9 +11,10 @@ from latpred.report import OperatorRow, Part, Report, Totals, kernels_in_words, 
 from latpred.show.layout import FittedTable, new_table
 from latpred.studies.ablation import Ablation
 from latpred.studies.comparison import Comparison
-from latpred.studies.recommendation import Candidate, Recommendation, spell
+from latpred.studies.recommendation import Candidate, Recommendation
 from latpred.units import count, number, seconds, si, with_band
 from latpred.workloads.networks import Network
+from latpred.workloads.paradigms import spelled
 
 if TYPE_CHECKING:
     import pandas
@@ -188,9 +189,10 @@ def recommendation_text(recommendation: Recommendation) -> str:
         lines.append(f"In stage {stages} the static block is faster than any of them.")
     if not recommendation.neighbours:
         lines.append("An S at which the masks skip less than 1% of the patches is not chosen.")
-    for shift, choice in recommendation.neighbours:
-        change = "the same" if choice == recommendation.choice else spell(choice)
-        place = f"r = {number(rates[0] + shift)}" if len(rates) == 1 else f"rates {shift:+g}"
+    for neighbour in recommendation.neighbours:
+        change = "the same" if neighbour.choice == recommendation.choice else spelled(neighbour.choice, whole=True)
+        near = sorted(set(neighbour.rates))
+        place = f"r = {number(near[0])}" if len(near) == 1 else f"rates {spelled(neighbour.rates)}"
         lines.append(f"At {place}: {change}")
     lines.append("`layer` is layer skipping at the same rate, the alternative to one patch as large as the map.")
     if recommendation.regret_p95 is not None:

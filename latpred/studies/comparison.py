@@ -7,15 +7,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
 from latpred.models.interface import CostModel, cost_model
-from latpred.prediction import STATIC, Target, bracket_points, break_even_of, checked_batch, curve, lowest_rate
+from latpred.prediction import STATIC, Curve, Target, break_even_of, checked_batch, curve, highest_rate, lowest_rate
 from latpred.studies.recommendation import recommend_granularity
+from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.catalogue import AnyNetwork, list_presets, load_preset
-from latpred.workloads.networks import Network
-from latpred.workloads.paradigms import Channel, Head, Layer, Paradigm, Spatial, Token
+from latpred.workloads.networks import Network, NetworkStage
+from latpred.workloads.paradigms import SINGLE, Channel, Paradigm, Spatial
 
 #: The spatial candidate of a comparison has the granularity that is recommended at this rate.
 RECOMMENDED_AT = 0.6
@@ -64,19 +66,34 @@ def candidates(
     library: str | None = None,
 ) -> dict[str, Paradigm]:
     """What there is to compare for a network: its paradigms and the published methods on it, equal ones together."""
-    if isinstance(network, Network):
-        best = recommend_granularity(
-            network, profile, RECOMMENDED_AT, batch=batch, model=model, precision=precision, library=library
-        )
-        G = [CHANNELS_PER_GROUP] * len(network.stages)
-        known: list[Paradigm] = [Spatial(S=best.S, r=1.0), Channel(G=G, r=1.0), Layer(r=1.0)]
-    else:
-        known = [Token(r=1.0), Head(r=1.0), Layer(r=1.0)]
+    known = one_of_each(network, profile, batch=batch, model=model, precision=precision, library=library)
     names = {paradigm: [paradigm.name] for paradigm in known}
     for preset, backbone in map(load_preset, list_presets()):
         if backbone.name == network.name:
             names.setdefault(preset.paradigm, []).append(preset.method)
     return {", ".join(same): paradigm for paradigm, same in names.items()}
+
+
+def one_of_each(
+    target: Bottleneck | NetworkStage | AnyNetwork, profile: HardwareProfile, **asked: Any
+) -> list[Paradigm]:
+    """The paradigms that a target can skip by, at rate 1; spatial with the recommended S, or with each of a block."""
+    found: list[Paradigm] = []
+    for name in target.paradigms:
+        if name == "spatial":
+            found += [Spatial(S=S, r=1.0) for S in _patch_edges(target, profile, **asked)]
+        elif name == "channel":
+            G = [CHANNELS_PER_GROUP] * len(target.stages) if isinstance(target, Network) else CHANNELS_PER_GROUP
+            found.append(Channel(G=G, r=1.0))
+        else:
+            found.append(SINGLE[name](r=1.0))
+    return found
+
+
+def _patch_edges(target: Any, profile: HardwareProfile, **asked: Any) -> list[Any]:
+    if isinstance(target, Network):
+        return [recommend_granularity(target, profile, RECOMMENDED_AT, **asked).S]
+    return list(target.granularities("spatial"))
 
 
 def compare(
@@ -149,21 +166,13 @@ def compare(
 def rate_for_macs(network: Target, paradigm: Paradigm, target_macs: float, cost: CostModel, batch: int) -> float | None:
     """The highest rate whose MACs are at most the target's share; None if even the lowest rate has more.
 
-    MACs never fall with the rate, so a bracket of several points is narrowed; patches and heads come in whole numbers,
-    so the target may not be met exactly.
+    Patches and heads come in whole numbers, so the target may not be met exactly.
     """
-    low, high = lowest_rate(network, paradigm), 1.0
-    while high - low > _RATE_WIDTH:
-        rates = np.linspace(low, high, bracket_points(network))
-        found = curve(network, cost, paradigm, rates, batch)
-        fits = found.macs <= target_macs * found.static_macs
-        if fits[-1]:
-            return high
-        if not fits[0]:
-            return None
-        last = int(np.flatnonzero(fits)[-1])
-        low, high = float(rates[last]), float(rates[last + 1])
-    return low
+
+    def fits(found: Curve) -> NDArray[np.bool_]:
+        return found.macs <= target_macs * found.static_macs
+
+    return highest_rate(network, cost, paradigm, batch, fits, _RATE_WIDTH)
 
 
 def curves(

@@ -83,10 +83,13 @@ def predict_samples(
     Raises
     ------
     InputError
-        Several paradigms at once, or fewer draws than one.
+        A network without residual blocks, several paradigms at once, or fewer draws than one.
     DataError
         Rates outside [0, 1] or NaN, or of another width.
     """
+    if not isinstance(network, Network):
+        name = getattr(network, "name", None) or type(network).__name__
+        raise InputError(f"{name} has no residual blocks with rates of their own; give a residual network")
     if isinstance(paradigm, Joint) or paradigm == STATIC:
         raise InputError(f"rates per sample are those of one paradigm, not of {paradigm.label}")
     checked_draws(draws)

@@ -30,7 +30,6 @@ from latpred.workloads.densities import ROUNDING_GUARD
 from latpred.workloads.networks import Network
 from latpred.workloads.operators import MaskerConvolution, PatchConvolution
 from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial, Static
-from latpred.workloads.transformers import VisionTransformer
 
 #: Intervals of an entry that is no staircase; interpolation then errs by less than 0.2 % on every shipped device.
 GRID = 256
@@ -222,7 +221,7 @@ def latency_table(
     blocks = {block.name: block for block in placed}
     if any(blocks[block.name] != block for block in placed):
         raise InputError("different blocks of a table need different names")
-    for symbol, sizes, most in (("S", S, max(map(_edge, placed))), ("G", G, max(map(_width, placed)))):
+    for symbol, sizes, most in (("S", S, _largest(placed, "spatial")), ("G", G, _largest(placed, "channel"))):
         for size in sizes:
             if not 1 <= size <= most:
                 raise InputError(f"{symbol}={size} fits no block of {name}; choose from 1 to {most}")
@@ -259,8 +258,11 @@ def _blocks(target: AnyNetwork | Sequence[Bottleneck]) -> tuple[str, list[Bottle
     """The name of a table's target, and its blocks in order."""
     if isinstance(target, Network):
         return target.name, [placed.block for placed in target.blocks]
-    if isinstance(target, VisionTransformer):
-        raise InputError(f"{target.name} has no blocks to tabulate; a table is of residual networks")
+    if isinstance(target, Bottleneck):
+        return target.name, [target]
+    if not isinstance(target, Sequence) or not all(isinstance(block, Bottleneck) for block in target):
+        name = getattr(target, "name", None) or type(target).__name__
+        raise InputError(f"{name} has no blocks to tabulate; a table is of residual networks, or of a list of blocks")
     if not target:
         raise InputError("a table needs at least one block")
     return "the search space", list(target)
@@ -269,16 +271,12 @@ def _blocks(target: AnyNetwork | Sequence[Bottleneck]) -> tuple[str, list[Bottle
 def _settings(block: Bottleneck, S: Sequence[int], G: Sequence[int]) -> Iterator[Paradigm]:
     yield Static()
     yield Layer(r=1.0)
-    yield from (Spatial(S=edge, r=1.0) for edge in S if edge <= _edge(block))
-    yield from (Channel(G=size, r=1.0) for size in G if size <= _width(block))
+    yield from (Spatial(S=edge, r=1.0) for edge in S if edge <= block.largest_granularity("spatial"))
+    yield from (Channel(G=size, r=1.0) for size in G if size <= block.largest_granularity("channel"))
 
 
-def _edge(block: Bottleneck) -> int:
-    return min(block.out_height, block.out_width)
-
-
-def _width(block: Bottleneck) -> int:
-    return min(block.c_in, block.inner)
+def _largest(blocks: Sequence[Bottleneck], paradigm: str) -> int:
+    return max(block.largest_granularity(paradigm) for block in blocks)
 
 
 def _values(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
@@ -14,13 +16,14 @@ from latpred.models.interface import CostModel, cost_model
 from latpred.prediction import break_even_of, checked_batch, curve
 from latpred.workloads.masks import MaskRates
 from latpred.workloads.networks import Network, NetworkStage
-from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial
+from latpred.workloads.paradigms import SINGLE, Layer, Paradigm, spelled
 
 if TYPE_CHECKING:
     import pandas
 
-#: The choice is repeated at rates this much lower and higher.
+#: The choice is repeated at rates this much lower and higher, though at none below `LEAST_NEIGHBOUR` or above 1.
 NEIGHBOUR = 0.1
+LEAST_NEIGHBOUR = 0.01
 #: Latency over the best, minus 1, that counts as costing nothing.
 DEFAULT_TOLERANCE = 0.01
 #: With masks, an S at which fewer patches than this share are skipped is a static network with overhead, no choice.
@@ -49,6 +52,15 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Neighbour:
+    """The choice at `rates`, per stage: those asked for, shifted within (0, 1]."""
+
+    shift: float
+    rates: tuple[float, ...]
+    choice: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Recommendation:
     """The chosen granularity of every stage, every candidate, and the choice at neighbouring rates."""
 
@@ -63,7 +75,7 @@ class Recommendation:
     rates: tuple[float, ...]
     choice: tuple[int, ...]
     candidates: tuple[Candidate, ...]
-    neighbours: tuple[tuple[float, tuple[int, ...]], ...]
+    neighbours: tuple[Neighbour, ...]
     #: Measured latency at an S chosen so over the least, minus 1: 95th percentile on shapes left out of the fit.
     regret_p95: float | None = None
 
@@ -95,7 +107,7 @@ class Recommendation:
     @property
     def text(self) -> str:
         """As the papers write it, `8-4-7-1`."""
-        return spell(self.choice)
+        return spelled(self.choice, whole=True)
 
     @property
     def table(self) -> pandas.DataFrame:
@@ -122,19 +134,16 @@ class Recommendation:
             "static_is_faster": self.static_is_faster,
             "regret_p95": self.regret_p95,
             "neighbours": [
-                {"shift": shift, self.symbol: list(choice), "text": spell(choice)} for shift, choice in self.neighbours
+                {
+                    "shift": near.shift,
+                    "r": list(near.rates),
+                    self.symbol: list(near.choice),
+                    "text": spelled(near.choice, whole=True),
+                }
+                for near in self.neighbours
             ],
             "candidates": [asdict(candidate) for candidate in self.candidates],
         }
-
-
-def spell(choice: Sequence[int]) -> str:
-    """A granularity per stage as the papers write it.
-
-    >>> spell([8, 4, 7, 1])
-    '8-4-7-1'
-    """
-    return "-".join(str(value) for value in choice)
 
 
 def recommend_granularity(
@@ -153,7 +162,7 @@ def recommend_granularity(
 
     Candidates are every S that divides the stage's map and is smaller than it (the whole map is layer skipping, which
     is listed as the alternative), on a map that is not square also every power of two; or every power of two that
-    divides the inner channels of the stage.
+    divides the inner channels of the stage. A stem or head that the network includes skips nothing and changes nothing.
 
     Parameters
     ----------
@@ -166,27 +175,31 @@ def recommend_granularity(
     Raises
     ------
     InputError
-        A rate outside (0, 1], a number of rates that is not the number of stages, a negative tolerance, a paradigm
-        without granularity.
+        A network without stages; a rate outside (0, 1], a number of rates that is not the number of stages, a tolerance
+        that is negative or not finite, a paradigm without granularity.
     """
+    if not isinstance(network, Network):
+        name = getattr(network, "name", None) or type(network).__name__
+        raise InputError(f"{name} has no stages, so no granularity to choose; give a residual network")
     if paradigm not in ("spatial", "channel"):
         raise InputError(f"paradigm {paradigm!r} has no granularity; choose spatial or channel")
     masks = r if isinstance(r, MaskRates) else None
     if masks and paradigm != "spatial":
         raise InputError("masks of pixels say nothing of channels; give r")
     tolerance = (0.0 if masks else DEFAULT_TOLERANCE) if tolerance is None else tolerance
-    if not tolerance >= 0:
-        raise InputError(f"tolerance must be at least 0, got {tolerance!r}")
+    if not 0 <= tolerance < inf:
+        raise InputError(f"tolerance must be a finite number of at least 0, got {tolerance!r}")
     cost = cost_model(model, profile, precision=precision, library=library)
     batch = checked_batch(batch, profile)
     choices: list[list[int]] = []
+    near: list[NDArray[np.float64]] = []
     candidates: list[Candidate] = []
     for number, options in enumerate(_options(network, paradigm, r), start=1):
         stage = network.stage(number)
         *granular, _ = options
         # At the rates asked for, and a little lower and higher; masks have their own rates only.
         shifts = (0.0,) if masks else (-NEIGHBOUR, 0.0, NEIGHBOUR)
-        shifted = [np.clip(np.add(option.rate, shifts), MIN_RATE, 1.0) for option in granular]
+        shifted = [_shifted(option.rate, shifts) for option in granular]
         latencies = np.array(
             [curve(stage, cost, option, at, batch).latency_s for option, at in zip(granular, shifted, strict=True)]
         )
@@ -196,10 +209,12 @@ def recommend_granularity(
         chosen = np.argmax(latencies <= latencies.min(axis=0) * (1 + tolerance), axis=0)
         choices.append([granular[index].granularity for index in chosen])
         asked = len(shifts) // 2
+        near.append(shifted[0])
         for index, option in enumerate(options):
             row = _candidate(stage, option, cost, latencies[:, asked].min(), batch)
             candidates.append(replace(row, chosen=index == int(chosen[asked])))
     by_shift = list(zip(*choices, strict=True))
+    rates = tuple(candidate.rate for candidate in candidates if candidate.chosen)
     return Recommendation(
         target=network.name,
         device=profile.name,
@@ -209,23 +224,27 @@ def recommend_granularity(
         library=cost.library,
         paradigm=paradigm,
         tolerance=tolerance,
-        rates=tuple(candidate.rate for candidate in candidates if candidate.chosen),
+        rates=rates,
         choice=by_shift[len(by_shift) // 2],
         candidates=tuple(candidates),
-        neighbours=() if masks else ((-NEIGHBOUR, by_shift[0]), (NEIGHBOUR, by_shift[-1])),
+        neighbours=tuple(
+            Neighbour(shift, tuple(map(float, at)), choice)
+            for shift, at, choice in zip(shifts, zip(*near, strict=True), by_shift, strict=True)
+            if not masks and at != rates
+        ),
         regret_p95=cost.calibration.granularity_regret_p95 if cost.calibration and paradigm == "spatial" else None,
     )
 
 
 def _options(network: Network, paradigm: str, r: float | Sequence[float] | MaskRates) -> Iterator[tuple[Paradigm, ...]]:
     """Per stage, every granularity at its rate, and last layer skipping."""
-    kind: Any = Spatial if paradigm == "spatial" else Channel
+    kind = SINGLE[paradigm]
     masks = r if isinstance(r, MaskRates) else None
     if masks:
         masks.check(network)
     single = () if isinstance(r, MaskRates) else _checked_rates(network, r)
     for number in range(1, len(network.stages) + 1):
-        values = _granularities(network.stage(number), paradigm)
+        values = network.stage(number).granularities(paradigm)
         rates = [masks.rate(number, S) for S in values] if masks else [single[number - 1]] * len(values)
         layer = Layer(r=masks.layer_rates[number - 1] if masks else single[number - 1])
         granular = zip(values, rates, strict=True)
@@ -245,18 +264,9 @@ def _checked_rates(network: Network, r: float | Sequence[float]) -> tuple[float,
     return rates
 
 
-def _granularities(stage: NetworkStage, paradigm: str) -> list[int]:
-    if paradigm == "spatial":
-        height, width = stage.network.maps[stage.number - 1]
-        edges = {S for S in range(1, min(height, width)) if height % S == 0 and width % S == 0}
-        if height != width:
-            # Little divides both edges of such a map; powers of two count with the patches that stick out.
-            edges |= {2**i for i in range((min(height, width) - 1).bit_length())}
-        return sorted(edges) or [1]
-    blocks = [placed.block for placed in stage.blocks]
-    most = min(min(block.c_in, block.inner) for block in blocks)
-    powers = [2**i for i in range(most.bit_length())]
-    return [G for G in powers if most >= 2 * G and all(block.inner % G == 0 for block in blocks)] or [1]
+def _shifted(rate: float, shifts: Sequence[float]) -> NDArray[np.float64]:
+    """A rate and its neighbours, within (0, 1]."""
+    return np.clip(np.add(rate, shifts), max(min(rate, LEAST_NEIGHBOUR), MIN_RATE), 1.0)
 
 
 def _candidate(

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
 from latpred.models.interface import cost_model
-from latpred.prediction import Target, predict
+from latpred.prediction import MOST_SAMPLES, Target, predict
 from latpred.report import Report
-from latpred.studies.comparison import rate_for_macs
+from latpred.studies.comparison import one_of_each, rate_for_macs
 from latpred.studies.recommendation import MIN_RATE, recommend_granularity
-from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.networks import Network
-from latpred.workloads.paradigms import Channel, Head, Layer, Paradigm, Spatial, Static, Token
-from latpred.workloads.transformers import VisionTransformer
+from latpred.workloads.paradigms import Paradigm, Spatial, Static
 
 #: Batches are doubled this often; the smallest within `CLOSE` of the best is named.
 DOUBLINGS = 7
 CLOSE = 0.02
-#: Channels per group of channel skipping, the papers' choice.
-CHANNELS_PER_GROUP = 2
+#: A smaller gain is 0.0 % in a table, and no help.
+LEAST_GAIN = 5e-4
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Remedy:
 
 
 def remedies(target: Target, profile: HardwareProfile, report: Report) -> tuple[Remedy, ...]:
-    """The best of each kind of change, the most gain first; a change may also lose.
+    """The best of each kind of change, the most gain first; none that gains less than `LEAST_GAIN`.
 
     A larger S keeps the rate, another paradigm the multiply-adds.
     """
@@ -55,15 +54,15 @@ def remedies(target: Target, profile: HardwareProfile, report: Report) -> tuple[
             continue
         if change not in best or tried.gain > best[change].gain:
             best[change] = tried
-    batches = [
-        remedy("larger batch", report.paradigm, report.batch << doubling) for doubling in range(1, DOUBLINGS + 1)
-    ]
-    least = min(tried.latency_per_image_s for tried in batches)
-    larger = next(tried for tried in batches if tried.latency_per_image_s <= least * (1 + CLOSE))
-    return tuple(sorted([*best.values(), larger], key=lambda tried: -tried.gain))
+    doubled = [report.batch << doubling for doubling in range(1, DOUBLINGS + 1)]
+    batches = [remedy("larger batch", report.paradigm, batch) for batch in doubled if batch <= MOST_SAMPLES]
+    least = min((tried.latency_per_image_s for tried in batches), default=0.0)
+    close = [tried for tried in batches if tried.latency_per_image_s <= least * (1 + CLOSE)]
+    gaining = [tried for tried in (*best.values(), *close[:1]) if tried.gain >= LEAST_GAIN]
+    return tuple(sorted(gaining, key=lambda tried: -tried.gain))
 
 
-def _other_paradigms(target: Target, profile: HardwareProfile, report: Report) -> Iterator[tuple[str, Paradigm]]:
+def _other_paradigms(target: Any, profile: HardwareProfile, report: Report) -> Iterator[tuple[str, Paradigm]]:
     """Kinds of change, each with one or several paradigms to try."""
     paradigm, share = report.paradigm, report.macs_ratio
     if not paradigm.parts or share is None:
@@ -76,20 +75,18 @@ def _other_paradigms(target: Target, profile: HardwareProfile, report: Report) -
         for S in _larger(target, profile, report):
             yield "larger S", paradigm.replace(S=S)
     macs = cost_model("roofline", profile)
-    for other in _candidates(target, profile, report):
+    for other in one_of_each(target, profile, batch=report.batch, **report.model_settings):
         if other.name not in {part.name for part in paradigm.parts}:
             r = rate_for_macs(target, other, share, macs, report.batch)
             if r is not None:
                 yield f"{other.name} skipping", other.at_rates(r)
 
 
-def _larger(target: Target, profile: HardwareProfile, report: Report) -> list[int | tuple[int, ...]]:
-    """Larger S to try: of a block, all below its map; of a network, the fastest of each stage."""
+def _larger(target: Any, profile: HardwareProfile, report: Report) -> list[int | tuple[int, ...]]:
+    """Larger S to try: of a block, all that are worth a try; of a network, the fastest of each stage."""
     S = report.paradigm.granularity
-    if isinstance(target, Bottleneck):
-        return [edge for edge in _edges(target) if edge > S]
     if not isinstance(target, Network):
-        return []
+        return [edge for edge in target.granularities("spatial") if edge > S]
     now = S if isinstance(S, tuple) else (S,) * len(target.stages)
     rate = report.paradigm.rate
     if isinstance(rate, tuple) and len(rate) != len(now):
@@ -101,22 +98,3 @@ def _larger(target: Target, profile: HardwareProfile, report: Report) -> list[in
         if stage:
             fastest[number] = min(stage, key=lambda row: row.latency_s).granularity or edge
     return [tuple(fastest)] if tuple(fastest) != now else []
-
-
-def _edges(block: Bottleneck) -> list[int]:
-    """Patch edges that divide a block's map and are smaller than it."""
-    height, width = block.out_height, block.out_width
-    return [S for S in range(1, min(height, width)) if height % S == 0 and width % S == 0]
-
-
-def _candidates(target: Target, profile: HardwareProfile, report: Report) -> list[Paradigm]:
-    """One paradigm of each kind that a target has, or several of which the best counts."""
-    if isinstance(target, VisionTransformer):
-        return [Token(r=1.0), Head(r=1.0), Layer(r=1.0)]
-    if isinstance(target, Bottleneck):
-        spatial = [Spatial(S=S, r=1.0) for S in _edges(target)]
-        return [*spatial, Channel(G=CHANNELS_PER_GROUP, r=1.0), Layer(r=1.0)]
-    if isinstance(target, Network):
-        S = recommend_granularity(target, profile, 0.6, batch=report.batch, **report.model_settings).S
-        return [Spatial(S=S, r=1.0), Channel(G=CHANNELS_PER_GROUP, r=1.0), Layer(r=1.0)]
-    return []

@@ -1,30 +1,34 @@
-"""Many predictions as one tidy table: targets × devices × paradigms × batches."""
+"""Many predictions as one tidy table: targets × devices × batches × paradigms."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import product
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import islice, product
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latpred.devices.profile import HardwareProfile
-from latpred.errors import InputError
+from latpred.errors import GranularityError, InputError
 from latpred.models.interface import cost_model
 from latpred.prediction import Target, checked_batch, curve, target_name
-from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial
+from latpred.wording import listed
+from latpred.workloads.paradigms import RATES, Joint, Paradigm, Static, spelled
 
 if TYPE_CHECKING:
     import pandas
 
-#: Columns of a sweep, in order; `granularity` is spelled as in `4-4-2-1` where it differs per stage.
+#: Columns of a sweep, in order; `granularity` is spelled as in `4-4-2-1` where it differs per stage, and as in `4+2`
+#: where several paradigms have one; `options` are the settings that have no column of their own.
 COLUMNS = (
     "target",
     "device",
     "model",
     "paradigm",
     "granularity",
+    "options",
     "r",
     "batch",
     "precision",
@@ -36,6 +40,10 @@ COLUMNS = (
     "macs",
     "macs_ratio",
 )
+#: More rows at once are a slip of the pen.
+MOST_ROWS = 1_000_000
+#: Memory of a row while a sweep is made, measured at a million rows.
+_ROW_BYTES = 1_500
 
 
 def grid(
@@ -43,16 +51,47 @@ def grid(
 ) -> list[Paradigm]:
     """Every combination of granularity and rate of one paradigm.
 
+    >>> from latpred import Layer, Spatial
     >>> [str(setting) for setting in grid(Spatial, granularity=[1, 4], r=[0.5])]
     ['spatial(S=1, r=0.5)', 'spatial(S=4, r=0.5)']
+    >>> [str(setting) for setting in grid(Layer, r=[0.5, 1.0])]
+    ['layer(r=0.5)', 'layer(r=1)']
+
+    Raises
+    ------
+    InputError
+        A paradigm without a rate of its own; a granularity for one that has none, or none for one that needs it; a
+        setting that is none; more than `MOST_ROWS` of them.
     """
-    if paradigm is Spatial:
-        return [Spatial(S=S, r=rate) for S, rate in product(granularity, list(r))]
-    if paradigm is Channel:
-        return [Channel(G=G, r=rate) for G, rate in product(granularity, list(r))]
-    if paradigm is Layer:
-        return [Layer(r=rate) for rate in r]
-    raise InputError(f"a sweep is over spatial, channel or layer skipping, not {paradigm.__name__}")
+    if not isinstance(paradigm, type) or not issubclass(paradigm, Paradigm) or issubclass(paradigm, Joint | Static):
+        name = getattr(paradigm, "__name__", str(paradigm))
+        raise InputError(f"a grid is over Spatial, Channel, Layer, Token or Head skipping, not {name}")
+    field = paradigm.granularity_field
+    rates, sizes = _all(r, "rates"), _all(granularity, "granularities")
+    if sizes and not field:
+        raise InputError(f"{paradigm.name} skipping has no granularity; leave it out")
+    if not sizes and field and paradigm.model_fields[field].is_required():
+        raise InputError(f"{paradigm.name} skipping needs a granularity, {field}")
+    check_size(granularities=len(sizes) or 1, rates=len(rates))
+    settings = [{field: size} for size in sizes] if field and sizes else [{}]
+    return [paradigm(**{**setting, "r": rate}) for setting, rate in product(settings, rates)]
+
+
+def check_size(**counts: int) -> None:
+    """Raise InputError where the product of counts, by what they are of, is more rows than a sweep has at most."""
+    rows = prod(counts.values())
+    if rows > MOST_ROWS:
+        of = " × ".join(f"{count:,} {name}" for name, count in counts.items() if count > 1)
+        size = f"{rows * _ROW_BYTES / 1e9:,.0f} GB"
+        raise InputError(f"{of} are {rows:,} predictions, about {size}; at most {MOST_ROWS:,} at once")
+
+
+def _all(given: Iterable[Any], what: str) -> list[Any]:
+    """What an iterable gives, however long it is."""
+    found = list(islice(given, MOST_ROWS + 1))
+    if len(found) > MOST_ROWS:
+        raise InputError(f"more than {MOST_ROWS:,} {what} are given; make it several sweeps")
+    return found
 
 
 def sweep(
@@ -66,10 +105,11 @@ def sweep(
     library: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> pandas.DataFrame:
-    """One prediction per target, device, batch and paradigm, in that order.
+    """One prediction per target, device, batch and paradigm, in that order; paradigms in the order given.
 
     Paradigms that differ only in a single rate are predicted together, so a sweep over r costs one search. Where a
-    paradigm has a rate per stage or block, the column r holds their mean.
+    paradigm has a rate per stage or block, the column r holds their mean, and `options` the rates. What does not fit a
+    target's maps or channels is left out.
 
     Parameters
     ----------
@@ -82,34 +122,43 @@ def sweep(
 
     Returns
     -------
-    A frame with the columns `COLUMNS`; times in seconds, for the whole batch unless `per_image`.
+    A frame with the columns `COLUMNS`; times in seconds, for the whole batch unless `per_image`. Its `attrs["notes"]`
+    is a list of sentences: what was left out.
 
     Raises
     ------
     InputError
-        An empty sweep, or any error of `latpred.predict`.
+        An empty sweep, one of more than `MOST_ROWS` rows, one in which nothing fits, or any error of `latpred.predict`.
     """
     import pandas
 
-    lines = _lines(list(paradigms))
-    points = list(product(list(targets), list(profiles), list(batches), lines))
+    targets, profiles = _all(targets, "targets"), _all(profiles, "devices")
+    sizes, settings = _all(batches, "batches"), _all(paradigms, "paradigms")
+    check_size(targets=len(targets), devices=len(profiles), batches=len(sizes), settings=len(settings))
+    lines = _lines(settings)
+    points = list(product(targets, profiles, sizes, lines))
     if not points:
         raise InputError("the sweep is empty: give at least one target, device, paradigm, rate and batch")
-    parts = []
-    for done, (target, profile, wanted_batch, (paradigm, rates)) in enumerate(points):
+    parts, left_out = [], _LeftOut()
+    for done, (target, profile, wanted_batch, line) in enumerate(points):
         if progress:
             progress(done, len(points))
         batch = checked_batch(wanted_batch, profile)
         cost = cost_model(model, profile, precision=precision, library=library)
-        found = curve(target, cost, paradigm, rates, batch)
+        try:
+            found = curve(target, cost, line.paradigm, line.rates, batch)
+        except GranularityError as problem:
+            left_out.add(line.paradigm, target, problem)
+            continue
         parts.append(
             {
                 "target": target_name(target),
                 "device": profile.name,
                 "model": model,
-                "paradigm": paradigm.label,
-                "granularity": _spelled(paradigm.granularity),
-                "r": _rates_of(paradigm) if rates is None else rates,
+                "paradigm": line.paradigm.label,
+                "granularity": _granularity(line.paradigm),
+                "options": _options(line.paradigm, common_rate=line.rates is not None),
+                "r": _rates_of(line.paradigm) if line.rates is None else line.rates,
                 "batch": batch,
                 "precision": precision,
                 "library": cost.library,
@@ -119,29 +168,79 @@ def sweep(
                 "ratio": found.latency_s / found.static_latency_s,
                 "macs": found.macs,
                 "macs_ratio": found.macs / found.static_macs,
+                "place": done // len(lines) * len(settings) + np.array(line.places),
             }
         )
     if progress:
         progress(len(points), len(points))
-    frame: pandas.DataFrame = pandas.DataFrame({column: _column(parts, column) for column in COLUMNS})
+    notes = left_out.notes(nothing_left=not parts)
+    order = np.argsort(_column(parts, "place"), kind="stable")
+    frame: pandas.DataFrame = pandas.DataFrame({column: _column(parts, column)[order] for column in COLUMNS})
+    frame.attrs["notes"] = notes
     return frame
 
 
-def _lines(paradigms: list[Paradigm]) -> list[tuple[Paradigm, NDArray[np.float64] | None]]:
-    """Paradigms that differ only in a single rate, each group with its rates; others by themselves, with None."""
-    lines: dict[Paradigm, list[float] | None] = {}
-    for paradigm in paradigms:
-        if isinstance(paradigm.rate, float | int):
-            rates = lines.setdefault(paradigm.at_rates(1.0), [])
-            if rates is not None:
-                rates.append(float(paradigm.rate))
+class _Line(NamedTuple):
+    """Paradigms that differ only in a single rate, with their `rates` and places in the order given; or one, None."""
+
+    paradigm: Paradigm
+    rates: NDArray[np.float64] | None
+    places: list[int]
+
+
+def _lines(paradigms: Collection[Paradigm]) -> list[_Line]:
+    lines: dict[Paradigm, list[tuple[int, float | None]]] = {}
+    for place, paradigm in enumerate(paradigms):
+        single = isinstance(paradigm.rate, float | int)
+        key = paradigm.at_rates(1.0) if single else paradigm
+        lines.setdefault(key, []).append((place, float(paradigm.rate) if single else None))
+    found = []
+    for paradigm, entries in lines.items():
+        places, rates = zip(*entries, strict=True)
+        if rates[0] is None:
+            found += [_Line(paradigm, None, [place]) for place in places]
         else:
-            lines[paradigm] = None
-    return [(paradigm, None if rates is None else np.array(rates)) for paradigm, rates in lines.items()]
+            found.append(_Line(paradigm, np.array(rates), list(places)))
+    return found
 
 
-def _spelled(granularity: Any) -> Any:
-    return "-".join(map(str, granularity)) if isinstance(granularity, tuple) else granularity
+class _LeftOut:
+    """Settings that do not fit a target."""
+
+    def __init__(self) -> None:
+        self.problem: GranularityError | None = None
+        self.settings: dict[str, dict[str, None]] = {}
+
+    def add(self, paradigm: Paradigm, target: Target, problem: GranularityError) -> None:
+        """One that does not fit, and what was said of it."""
+        self.problem = self.problem or problem
+        self.settings.setdefault(target_name(target), {})[paradigm.text(rates=False)] = None
+
+    def notes(self, *, nothing_left: bool) -> list[str]:
+        """One sentence, where there is anything to say; where nothing else is left, the problem is raised."""
+        if self.problem and nothing_left:
+            raise self.problem
+        what = [f"{listed(settings)} of {target}" for target, settings in self.settings.items()]
+        return [f"left out, as they do not fit: {'; '.join(what)}"] if what else []
+
+
+def _granularity(paradigm: Paradigm) -> Any:
+    """A number, text as in `4-4-2-1` or `4+2`, or None."""
+    sizes = [part.granularity for part in paradigm.parts if part.granularity is not None]
+    if len(sizes) == 1 and not isinstance(sizes[0], tuple):
+        return sizes[0]
+    return "+".join(spelled(size, whole=True) for size in sizes) or None
+
+
+def _options(paradigm: Paradigm, *, common_rate: bool) -> str:
+    """The settings that the columns granularity and r do not say."""
+    texts = []
+    for part in paradigm.parts:
+        known = {part.granularity_field or "", *(RATES if common_rate else ())}
+        text = part.settings_text(leave_out=known, whole=True)
+        if text:
+            texts.append(f"{part.name}({text})" if len(paradigm.parts) > 1 else text)
+    return " + ".join(texts)
 
 
 def _rates_of(paradigm: Paradigm) -> NDArray[np.float64]:

@@ -9,11 +9,12 @@ from typing import Any, ClassVar, NamedTuple
 
 from pydantic import model_validator
 
-from latpred.errors import InputError, NetworkError
+from latpred.errors import GranularityError, InputError, NetworkError
 from latpred.records import Count, Record
 from latpred.workloads import operators as op
+from latpred.workloads.granularity import channel_groups, patch_edges
 from latpred.workloads.lowering.kernels import MASKER_REDUCTION, kernel_steps, squeezed_channels
-from latpred.workloads.paradigms import Channel, Layer, Paradigm, Skipping, Spatial, check_supported
+from latpred.workloads.paradigms import Paradigm, Skipping, check_supported
 
 
 class Step(NamedTuple):
@@ -53,6 +54,8 @@ class Bottleneck(Record):
     """
 
     error: ClassVar[type[InputError]] = NetworkError
+    #: What a block can skip by.
+    paradigms: ClassVar[tuple[str, ...]] = ("spatial", "channel", "layer")
 
     name: str = "bottleneck"
     c_in: Count
@@ -94,6 +97,16 @@ class Bottleneck(Record):
         """Output map's width [pixels]."""
         return self.width // self.stride
 
+    def largest_granularity(self, paradigm: str) -> int:
+        """The largest S or G that fits: an edge of the output map, or the fewest channels that are read."""
+        return min(self.out_height, self.out_width) if paradigm == "spatial" else min(self.c_in, self.inner)
+
+    def granularities(self, paradigm: str) -> list[int]:
+        """Every S or G worth a try (`latpred.workloads.granularity`)."""
+        if paradigm == "spatial":
+            return patch_edges(self.out_height, self.out_width)
+        return channel_groups(self.inner, self.largest_granularity(paradigm))
+
     def lower(self, paradigm: Paradigm, rates: tuple[float, ...] | None = None, *, kernels: bool = False) -> Workload:
         """The operators of this block as published, or its `kernels`; at several `rates` every figure is an array.
 
@@ -108,7 +121,7 @@ class Bottleneck(Record):
 
 @lru_cache(maxsize=4096)
 def _lower(block: Bottleneck, paradigm: Paradigm, kernels: bool) -> Workload:
-    check_supported(paradigm, (Spatial, Channel, Layer), block.name)
+    check_supported(paradigm, block.paradigms, block.name)
     skip = Skipping(**paradigm.skipping())
     if skip.attention_rate is not None and skip.layer_rate is None:
         raise InputError(f"{block.name} has no attention and MLP; give the layer rate r")
@@ -245,14 +258,12 @@ def squeeze_excitation(
 
 def _check(block: Bottleneck, skip: Skipping) -> None:
     """Raise InputError for a granularity that does not fit."""
-    height, width, channels = block.out_height, block.out_width, min(block.c_in, block.inner)
-    edge = min(height, width)
+    edge, channels = (block.largest_granularity(paradigm) for paradigm in ("spatial", "channel"))
     if skip.S and edge < skip.S:
-        raise InputError(
-            f"S={skip.S} is larger than the {height}×{width} map of {block.name}; choose S from 1 to {edge}"
-        )
+        size = f"{block.out_height}×{block.out_width}"
+        raise GranularityError(f"S={skip.S} is larger than the {size} map of {block.name}; choose S from 1 to {edge}")
     if skip.G and channels < skip.G:
-        raise InputError(
+        raise GranularityError(
             f"G={skip.G} is larger than the {channels} channels of {block.name}; choose G from 1 to {channels}"
         )
 

@@ -17,6 +17,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from latpred.errors import DataError, InputError
+from latpred.workloads.granularity import dividing_edges, powers_of_two
 from latpred.workloads.networks import Network
 
 #: Bytes of mask that are read at a time.
@@ -127,21 +128,11 @@ def _check_edges(S: Sequence[int]) -> None:
             raise InputError(f"S must be at least 1, got {edge}")
 
 
-def patch_edges(height: int, width: int) -> list[int]:
-    """Divisors of both edges of a map, and powers of two up to the smaller edge.
-
-    >>> patch_edges(14, 14)
-    [1, 2, 4, 7, 8, 14]
-    """
-    edge = min(height, width)
-    divisors = {S for S in range(1, edge + 1) if height % S == 0 and width % S == 0}
-    return sorted(divisors | {2**i for i in range(edge.bit_length())})
-
-
 def _count(file: IO[bytes], where: str, S: Sequence[int]) -> tuple[int, tuple[int, int], dict[int, float], float]:
     """Samples, map, r(S) and the share of samples with any active pixel, of one stage."""
     (samples, height, width), chunks = _stream(file, where)
-    edges = sorted({*patch_edges(height, width), *(edge for edge in S if edge <= min(height, width))})
+    most = min(height, width)
+    edges = sorted({*dividing_edges(height, width), *powers_of_two(most), *(edge for edge in S if edge <= most)})
     active, any_active = dict.fromkeys(edges, 0), 0
     for masks in chunks:
         any_active += int(masks.any(axis=(1, 2)).sum())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import chain
+from math import gcd
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
@@ -12,8 +13,9 @@ from pydantic import Field, model_validator
 from latpred.errors import InputError, NetworkError
 from latpred.records import Count, ImageEdge, Plain, Record, joined
 from latpred.workloads.blocks import Bottleneck, Step, Workload
+from latpred.workloads.granularity import channel_groups, patch_edges
 from latpred.workloads.operators import AveragePool, Convolution, FullyConnected
-from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial
+from latpred.workloads.paradigms import Paradigm
 
 ImageSize = Annotated[tuple[ImageEdge, ImageEdge], Plain]
 #: More blocks are a slip of the pen; the deepest residual networks that were trained have some four hundred.
@@ -75,7 +77,8 @@ class Network(Record):
     """
 
     error: ClassVar[type[InputError]] = NetworkError
-    paradigms: ClassVar[tuple[type[Paradigm], ...]] = (Spatial, Channel, Layer)
+    #: What its blocks can skip by.
+    paradigms: ClassVar[tuple[str, ...]] = Bottleneck.paradigms
 
     name: Annotated[str, Field(min_length=1)]
     title: str = ""
@@ -218,8 +221,18 @@ class Network(Record):
 class NetworkStage(Record):
     """One stage of a network as a target: its first block and its repeated ones."""
 
+    paradigms: ClassVar[tuple[str, ...]] = Bottleneck.paradigms
+
     network: Network
     number: Count
+
+    def granularities(self, paradigm: str) -> list[int]:
+        """Every S or G worth a try in all of the stage's blocks."""
+        if paradigm == "spatial":
+            return patch_edges(*self.network.maps[self.number - 1])
+        blocks = [placed.block for placed in self.blocks]
+        most = min(block.largest_granularity(paradigm) for block in blocks)
+        return channel_groups(gcd(*(block.inner for block in blocks)), most)
 
     @property
     def name(self) -> str:

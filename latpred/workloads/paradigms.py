@@ -5,7 +5,7 @@ Each setting is one number, or a sequence: `S`, `G` one number per stage of a ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 from pydantic import model_validator
@@ -109,19 +109,27 @@ class Paradigm(Record):
 
     def text(self, *, rates: bool = True) -> str:
         """As a reader would write it, with or without the rates."""
-        fields = type(self).model_fields
-        shown = [(key, value) for key, value in self if value != fields[key].default and (rates or key not in RATES)]
-        settings = ", ".join(f"{key}={spelled(value)}" for key, value in shown)
+        settings = self.settings_text(leave_out=() if rates else RATES)
         return f"{self.name}({settings})" if settings else self.name
 
+    def settings_text(self, *, leave_out: Collection[str] = (), whole: bool = False) -> str:
+        """The settings that are not the default ones, `S=4-4-2-1, r=0.5`; `whole` shortens no sequence and no rate."""
+        fields = type(self).model_fields
+        shown = [(key, value) for key, value in self if value != fields[key].default and key not in leave_out]
+        return ", ".join(f"{key}={spelled(value, whole=whole)}" for key, value in shown)
 
-def spelled(value: Any) -> str:
-    """A setting as text; sequences as in `4-4-2-1`."""
-    if isinstance(value, tuple) and len(value) > MOST_SPELLED:
+
+def spelled(value: Any, *, whole: bool = False) -> str:
+    """A setting as text; sequences as in `4-4-2-1`, long ones as their range unless the `whole` is wanted.
+
+    >>> spelled((8, 4, 7, 1)), spelled((0.25,) * 15 + (0.5,)), spelled(0.123456), spelled(0.123456, whole=True)
+    ('8-4-7-1', '0.25…0.5', '0.1235', '0.123456')
+    """
+    if isinstance(value, tuple) and len(value) > MOST_SPELLED and not whole:
         return f"{spelled(min(value))}…{spelled(max(value))}"
     if isinstance(value, tuple):
-        return "-".join(spelled(item) for item in value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+        return "-".join(spelled(item, whole=whole) for item in value)
+    return f"{value:.{12 if whole else 4}g}" if isinstance(value, float) else str(value)
 
 
 def _pick(field: str, values: tuple[Any, ...], stage: int, block: int, blocks_per_stage: Sequence[int]) -> Any:
@@ -327,9 +335,8 @@ class Joint(Paradigm):
 SINGLE: dict[str, Any] = {kind.name: kind for kind in (Spatial, Channel, Layer, Token, Head)}
 
 
-def check_supported(paradigm: Paradigm, supported: Sequence[type[Paradigm]], target: str) -> None:
+def check_supported(paradigm: Paradigm, supported: Sequence[str], target: str) -> None:
     """Raise InputError where a target cannot skip what a paradigm asks for."""
     for part in paradigm.parts:
-        if not isinstance(part, tuple(supported)):
-            able = ", ".join(kind.name for kind in supported)
-            raise InputError(f"{target} has no {part.name} skipping; choose {able}")
+        if part.name not in supported:
+            raise InputError(f"{target} has no {part.name} skipping; choose {', '.join(supported)}")

@@ -14,7 +14,7 @@ from latpred.records import Count, ImageEdge, Plain, Record
 from latpred.workloads import token_operators as tok
 from latpred.workloads.blocks import Step, Workload
 from latpred.workloads.operators import Operator
-from latpred.workloads.paradigms import Head, Layer, Paradigm, Skipping, Token, check_supported
+from latpred.workloads.paradigms import Paradigm, Skipping, check_supported
 
 #: Kept heads, tokens and channels are ⌊n·r⌋, with this guard against rounding noise.
 ROUNDING_GUARD = 1e-9
@@ -41,7 +41,8 @@ class VisionTransformer(Record):
     """
 
     error: ClassVar[type[InputError]] = NetworkError
-    paradigms: ClassVar[tuple[type[Paradigm], ...]] = (Token, Head, Layer)
+    #: What it can skip by.
+    paradigms: ClassVar[tuple[str, ...]] = ("token", "head", "layer")
 
     name: Annotated[str, Field(min_length=1)]
     title: str = ""

@@ -1,0 +1,106 @@
+"""Recommendations by hand: which S and G are tried, which is chosen, at which neighbouring rates."""
+
+import pytest
+
+import latpred
+from latpred.workloads.granularity import channel_groups, dividing_edges, patch_edges
+from latpred.workloads.masks import MaskRates
+
+V100, TX2 = (latpred.load_profile(name) for name in ("v100", "tx2"))
+RESNET, REGNET = latpred.load_network("resnet50"), latpred.load_network("regnety-400mf")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 7), (14, 14), (56, 56), (25, 42), (13, 26), (1, 9), (17, 31)])
+def test_patch_edges_against_a_loop(size):
+    height, width = size
+    divisors = [S for S in range(1, max(size) + 1) if height % S == 0 and width % S == 0]
+    assert dividing_edges(*size) == divisors
+    powers = [S for S in (1, 2, 4, 8, 16, 32) if height != width]
+    assert patch_edges(*size) == sorted({S for S in divisors + powers if min(size) > S} | {1})
+
+
+def test_channel_groups_divide_and_leave_two_groups():
+    """48 channels: 32 does not divide them; of 16 inputs no more than 8 go together, or there is nothing to choose."""
+    assert channel_groups(48, 48) == [1, 2, 4, 8, 16]
+    assert channel_groups(64, 64) == [1, 2, 4, 8, 16, 32]
+    assert channel_groups(64, 16) == [1, 2, 4, 8]
+    assert channel_groups(7, 7) == [1]
+    assert channel_groups(1, 1) == [1]
+
+
+def test_a_group_is_never_all_channels_of_a_stage():
+    """Stage 1 of ResNet-50 reads 64 and switches 64 channels: G = 64 would be one group, layer skipping."""
+    found = latpred.recommend_granularity(RESNET, V100, 0.6, paradigm="channel")
+    tried = {row.stage: row.granularity for row in found.candidates if row.granularity}
+    assert tried == {1: 32, 2: 64, 3: 128, 4: 256}, "the last, largest one of each stage"
+
+
+def test_an_s_at_which_masks_skip_nothing_is_not_chosen():
+    """Half of the smallest patches, 99.5 % of the larger ones: these are faster here, but a static network."""
+    small = latpred.load_network("resnet50").replace(stages=RESNET.stages[:1])
+    rates = {1: 0.97, 2: 0.98, 4: 0.98, 7: 0.98, 8: 0.991, 14: 0.995, 28: 1.0, 56: 1.0}
+    masks = MaskRates(100, ((56, 56),), (rates,), (1.0,))
+    found = latpred.recommend_granularity(small, V100, masks)
+    latency = {
+        S: latpred.predict(small.stage(1), V100, latpred.Spatial(S=S, r=rates[S])).latency_s
+        for S in (1, 2, 4, 7, 8, 14, 28)
+    }
+    assert min(latency, key=latency.get) in (8, 14, 28), "what the guard is for"
+    best = min((1, 2, 4, 7), key=latency.get)
+    assert [best] == found.S
+
+
+@pytest.mark.parametrize(
+    ("r", "near"),
+    [
+        (0.6, [[0.5] * 4, [0.7] * 4]),
+        (0.05, [[0.01] * 4, [0.15] * 4]),
+        (0.005, [[0.105] * 4]),
+        (0.95, [[0.85] * 4, [1.0] * 4]),
+        (1.0, [[0.9] * 4]),
+        ([0.05, 0.5, 0.95, 1.0], [[0.01, 0.4, 0.85, 0.9], [0.15, 0.6, 1.0, 1.0]]),
+    ],
+)
+def test_neighbours_are_rates(r, near):
+    """Shifted by 0.1 within (0, 1]; a neighbour that is the same is none. Each choice is that of its own question."""
+    found = latpred.recommend_granularity(REGNET, TX2, r)
+    assert [neighbour.rates for neighbour in found.neighbours] == [pytest.approx(rates) for rates in near]
+    for neighbour, record in zip(found.neighbours, found.to_dict()["neighbours"], strict=True):
+        again = latpred.recommend_granularity(REGNET, TX2, neighbour.rates)
+        assert list(neighbour.choice) == again.S == record["S"]
+        assert record["r"] == list(neighbour.rates)
+
+
+def test_the_neighbours_are_printed_as_they_were_asked(run):
+    command = "recommend-granularity --device tx2 --network regnety-400mf --r"
+    out = run(f"{command} 0.05")[1].splitlines()
+    assert [line.partition(":")[0] for line in out if line.startswith("At ")] == ["At r = 0.01", "At r = 0.15"]
+    out = run(f"{command} 0.05,0.5,0.5,0.5")[1].splitlines()
+    assert [line.partition(":")[0] for line in out if line.startswith("At ")] == [
+        "At rates 0.01-0.4-0.4-0.4",
+        "At rates 0.15-0.6-0.6-0.6",
+    ]
+
+
+def test_included_parts_change_nothing():
+    plain, included = (
+        latpred.recommend_granularity(network, TX2, 0.6) for network in (REGNET, REGNET.including("stem", "head"))
+    )
+    assert plain == included
+
+
+@pytest.mark.parametrize("target", [latpred.load_network("t2t-vit-19"), RESNET.block(1), RESNET.stage(1), 3])
+def test_what_has_no_stages(target):
+    with pytest.raises(latpred.InputError, match="has no stages, so no granularity to choose"):
+        latpred.recommend_granularity(target, V100, 0.6)
+
+
+@pytest.mark.parametrize("tolerance", [-0.1, float("inf"), float("nan")])
+def test_tolerances_that_are_none(tolerance):
+    with pytest.raises(latpred.InputError, match="tolerance must be a finite number of at least 0"):
+        latpred.recommend_granularity(RESNET, V100, 0.6, tolerance=tolerance)
+
+
+def test_what_a_target_can_skip_by():
+    assert RESNET.block(1).paradigms == RESNET.stage(1).paradigms == RESNET.paradigms == ("spatial", "channel", "layer")
+    assert latpred.load_network("deit-s").paradigms == ("token", "head", "layer")

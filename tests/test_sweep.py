@@ -1,0 +1,121 @@
+"""Sweeps: rows in the order given and told apart, what does not fit left out with a note, sizes within limits."""
+
+import itertools
+
+import pytest
+
+import latpred
+
+V100, TX2, H200 = (latpred.load_profile(name) for name in ("v100", "tx2", "h200"))
+BLOCK, RESNET = latpred.load_block("resnet50-stage1"), latpred.load_network("resnet50")
+
+
+def test_rows_are_in_the_order_of_the_docstring():
+    """Targets, devices, batches, paradigms: nested loops over predictions, one at a time."""
+    paradigms = [
+        latpred.Spatial(S=2, r=0.5),
+        latpred.Layer(r=0.25),
+        latpred.Spatial(S=4, r=0.5),
+        latpred.Spatial(S=2, r=0.25),
+        latpred.Layer(r=0.75),
+        latpred.Spatial(S=2, r=0.5),
+    ]
+    axes = [BLOCK, RESNET.stage(3)], [V100, TX2], [2, 1], paradigms
+    frame = latpred.sweep(axes[0], axes[1], paradigms, batches=[2, 1])
+    expected = [latpred.predict(t, d, p, batch=b).latency_s for t, d, b, p in itertools.product(*axes)]
+    assert frame["latency_s"].tolist() == pytest.approx(expected, rel=1e-12)
+    assert frame["r"].tolist() == [0.5, 0.25, 0.5, 0.25, 0.75, 0.5] * 8
+    assert frame.attrs["notes"] == []
+
+
+def test_settings_are_told_apart():
+    joint = latpred.Joint(latpred.Spatial(S=4, r=0.5), latpred.Channel(G=2, r=0.5))
+    paradigms = [
+        latpred.Spatial(S=4, r=0.5),
+        latpred.Spatial(S=4, r=0.5, unfuse=["gather"]),
+        latpred.Spatial(S=4, r=0.5, unfuse=["masker", "gather"]),
+        latpred.Channel(G=2, r=0.5),
+        latpred.Channel(G=2, r=0.5, scaled=True),
+        latpred.Channel(G=2, r=0.5, masker_layers=1),
+        latpred.Layer(r=0.5),
+        latpred.Layer(r=0.5, masker="pooled"),
+        latpred.Layer(r=0.5, masker="pooled", hidden=32),
+        joint,
+        joint.replace(members=(joint.members[0], latpred.Channel(G=4, r=0.5))),
+        latpred.Joint(latpred.Layer(r=0.7), latpred.Channel(G=2, r=0.5)),
+        latpred.Static(),
+    ]
+    settings = ["paradigm", "granularity", "options", "r"]
+    frame = latpred.sweep([BLOCK], [V100], paradigms)
+    assert len(frame[settings].drop_duplicates()) == len(paradigms)
+    assert frame["granularity"].tolist() == [4, 4, 4, 2, 2, 2, None, None, None, "4+2", "4+4", 2, None]
+    assert frame["options"].tolist() == [
+        "",
+        "unfuse=gather",
+        "unfuse=masker-gather",
+        "",
+        "scaled=True",
+        "masker_layers=1",
+        "",
+        "masker=pooled",
+        "masker=pooled, hidden=32",
+        "",
+        "",
+        "layer(r=0.7) + channel(r=0.5)",
+        "",
+    ]
+    # Equal means and equal ends, and more rates than are spelled elsewhere.
+    per_block = [latpred.Layer(r=[0.2, low, 1.0 - low] + [0.5] * 13) for low in (0.3, 0.300001)]
+    told = latpred.sweep([RESNET], [V100], per_block)["options"]
+    assert told[0] == "r=0.2-0.3-0.7" + "-0.5" * 13
+    assert told[0] != told[1]
+
+
+def test_what_does_not_fit_is_left_out_with_one_note():
+    """ResNet-50's last maps are 7×7 at 224 and 4×4 at 100; conv1 of the first block of stage 1 reads 64 channels."""
+    small = latpred.load_network("resnet50", (100, 100)).replace(name="small")
+    frame = latpred.sweep([RESNET, small], [V100, TX2], latpred.grid(latpred.Spatial, granularity=[4, 8, 7], r=[0.5]))
+    rows = list(zip(frame["target"], frame["device"], frame["granularity"], strict=True))
+    assert rows == [
+        ("resnet50", "v100", 4),
+        ("resnet50", "v100", 7),
+        ("resnet50", "tx2", 4),
+        ("resnet50", "tx2", 7),
+        ("small", "v100", 4),
+        ("small", "tx2", 4),
+    ]
+    assert frame.attrs["notes"] == [
+        "left out, as they do not fit: spatial(S=8) of resnet50; spatial(S=8), spatial(S=7) of small"
+    ]
+    groups = latpred.sweep([RESNET], [V100], latpred.grid(latpred.Channel, granularity=[64, 128], r=[0.5, 0.6]))
+    assert groups["granularity"].tolist() == [64, 64]
+    assert groups.attrs["notes"] == ["left out, as they do not fit: channel(G=128) of resnet50"]
+
+
+def test_a_sweep_of_which_nothing_fits_or_that_is_wrong_ends():
+    with pytest.raises(latpred.InputError, match="S=8 is larger than the 7×7 map of resnet50-stage4"):
+        latpred.sweep([RESNET], [V100], [latpred.Spatial(S=8, r=0.5)])
+    with pytest.raises(latpred.InputError, match="S has 2 values; give one, or 4"):
+        latpred.sweep([RESNET], [V100], [latpred.Spatial(S=4, r=0.5), latpred.Spatial(S=[4, 4], r=0.5)])
+
+
+def test_grids():
+    assert [str(p) for p in latpred.grid(latpred.Token, r=[0.5])] == ["token(r=0.5)"]
+    assert [str(p) for p in latpred.grid(latpred.Head, r=iter([0.5, 1.0]))] == ["head(r=0.5)", "head(r=1)"]
+    assert latpred.grid(latpred.Channel, r=[0.5]) == [latpred.Channel(G=1, r=0.5)]
+    with pytest.raises(latpred.InputError, match="layer skipping has no granularity; leave it out"):
+        latpred.grid(latpred.Layer, granularity=[2], r=[0.5])
+    with pytest.raises(latpred.InputError, match="spatial skipping needs a granularity, S"):
+        latpred.grid(latpred.Spatial, r=[0.5])
+    for kind in (latpred.Static, latpred.Joint, latpred.Bottleneck, "spatial"):
+        with pytest.raises(latpred.InputError, match="a grid is over Spatial, Channel, Layer, Token or Head skipping"):
+            latpred.grid(kind, r=[0.5])
+
+
+def test_sweeps_that_are_too_large_are_refused_before_any_work():
+    with pytest.raises(latpred.InputError, match="more than 1,000,000 rates are given"):
+        latpred.grid(latpred.Layer, r=itertools.repeat(0.5))
+    with pytest.raises(latpred.InputError, match=r"1,000 granularities × 1,001 rates are 1,001,000 predictions, about"):
+        latpred.grid(latpred.Spatial, granularity=range(1, 1001), r=[0.5] * 1001)
+    with pytest.raises(latpred.InputError, match="10,000 batches × 10,000 settings are 100,000,000 predictions, about"):
+        latpred.sweep([BLOCK], [V100], [latpred.Layer(r=0.5)] * 10_000, batches=range(1, 10_001))
