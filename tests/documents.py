@@ -14,6 +14,12 @@ from latpred.cli import COMMANDS
 ROOT = Path(__file__).parents[1]
 #: A fenced block; lines that begin with `$ ` are commands, the others what they print.
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+#: What completes in each shell, and the file where it is written.
+COMPLETION = {
+    'eval "$(_LATPRED_COMPLETE=bash_source latpred)"': "~/.bashrc",
+    'eval "$(_LATPRED_COMPLETE=zsh_source latpred)"': "~/.zshrc",
+    "_LATPRED_COMPLETE=fish_source latpred | source": "~/.config/fish/config.fish",
+}
 PAGES = sorted({ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")})
 
 
@@ -49,8 +55,10 @@ def command_pages():
     pages = {f"{name}.md": _page(name) for name in COMMANDS}
     rows = [f"- [`{name}`]({name}.md): {_command(name).get_short_help_str(200)}" for name in COMMANDS]
     about = "Every command has `--help`, with an example; these pages are made from it."
+    lines = "\n".join(f"{line:54} # {file}" for line, file in COMPLETION.items())
+    completion = f"Commands, options and names complete after one line in your shell's start-up file:\n\n```sh\n{lines}\n```"
     tree = ["```{toctree}", ":hidden:", "", *COMMANDS, "```"]
-    return {"index.md": "\n".join(["# Commands", "", about, "", *rows, "", *tree, ""]), **pages}
+    return {"index.md": "\n".join(["# Commands", "", about, "", *rows, "", "## Completion", "", completion, "", *tree, ""]), **pages}
 
 
 def _command(name):

@@ -56,7 +56,7 @@ def test_the_table_of_devices_in_the_model_is_that_of_the_published_profiles():
 
 
 def test_completion_as_documented(tmp_path):
-    text = (documents.ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    text = (documents.ROOT / "docs" / "commands" / "index.md").read_text(encoding="utf-8")
     for shell in ("bash", "zsh", "fish"):
         assert f"_LATPRED_COMPLETE={shell}_source latpred" in text
         script = documents.printed(f"$ _LATPRED_COMPLETE={shell}_source latpred\n", tmp_path)
