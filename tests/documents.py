@@ -56,9 +56,14 @@ def command_pages():
     rows = [f"- [`{name}`]({name}.md): {_command(name).get_short_help_str(200)}" for name in COMMANDS]
     about = "Every command has `--help`, with an example; these pages are made from it."
     lines = "\n".join(f"{line:54} # {file}" for line, file in COMPLETION.items())
-    completion = f"Commands, options and names complete after one line in your shell's start-up file:\n\n```sh\n{lines}\n```"
+    completion = (
+        f"Commands, options and names complete after one line in your shell's start-up file:\n\n```sh\n{lines}\n```"
+    )
     tree = ["```{toctree}", ":hidden:", "", *COMMANDS, "```"]
-    return {"index.md": "\n".join(["# Commands", "", about, "", *rows, "", "## Completion", "", completion, "", *tree, ""]), **pages}
+    return {
+        "index.md": "\n".join(["# Commands", "", about, "", *rows, "", "## Completion", "", completion, "", *tree, ""]),
+        **pages,
+    }
 
 
 def _command(name):
