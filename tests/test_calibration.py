@@ -292,13 +292,46 @@ def test_the_command_compares_every_model(capsys, tmp_path):
     assert set(models) == {"published", "roofline", "calibrated", "flops"}
     names = {"n", "mape", "median_ape", "p90_ape", "bias", "spearman", "ratio_mae", "granularity_regret_p95"}
     for model in models.values():
-        assert set(model) == {"operators", "blocks", "by_class"}
+        assert set(model) == {"operators", "blocks", "by_class", "without_prediction"}
         assert set(model["blocks"]) == names | {"band_coverage"}
     assert models["calibrated"]["blocks"]["mape"] < models["published"]["blocks"]["mape"]
     assert models["published"]["operators"]["mape"] is None
     rows = list(csv.DictReader(io.StringIO(results["csv"])))
     assert float(rows[1]["mape"]) == models["published"]["blocks"]["mape"]
     assert "calibrated model" in results["table"]
+
+
+def test_the_command_says_what_it_leaves_out(run, tmp_path):
+    rows = [
+        row(latpred.load_block("resnet50-stage1"), batch=n, library="cudnn" if n == 3 else "triton") for n in (1, 2, 3)
+    ]
+    command = f"validate {written(tmp_path / 'a.csv', rows)} --device h200 --model published"
+    assert "1 rows of cudnn are left out; --library cudnn takes them\n" in run(command)[1]
+    found = json.loads(run(f"{command} --format json")[1])
+    assert (found["library"], found["rows"], found["left_out"]) == ("triton", 2, {"cudnn": 1})
+    assert "left out" not in run(f"{command} --library cudnn")[1].replace("2 rows of triton are left out", "")
+    assert run(f"{command} --precision fp16")[0] == 1
+    rows = [*rows[:2], row(latpred.Add(channels=8, height=8, width=8))]
+    command = f"validate {written(tmp_path / 'a.csv', rows)} --device h200 --model flops"
+    assert "\nflops model: no prediction for 1 of 3 rows: it knows blocks only\n" in run(command)[1]
+    (model,) = json.loads(run(f"{command} --format json")[1])["models"].values()
+    assert model["without_prediction"] == {"it knows blocks only": 1}
+
+
+def test_calibrating_says_what_it_leaves_out(run, tmp_path):
+    rows = [*made(), row(latpred.load_block("resnet50-stage1"), library="cudnn")]
+    code, out, err = run(f"calibrate {written(tmp_path / 'a.csv', rows)} --device h200 --format csv")
+    assert (code, err) == (0, "left out: 1 rows of cudnn, for which there are no equations\n")
+    assert out.startswith("precision,library,name,n,")
+
+
+def test_a_file_measured_in_parts_names_every_version(run, tmp_path):
+    rows = made()
+    path = written(tmp_path / "a.csv", rows[:200], driver="1", torch="2.9")
+    more = written(tmp_path / "b.csv", rows[200:], driver="2", torch="2.9").read_text().splitlines(keepends=True)[1:]
+    path.write_text(path.read_text() + "".join(more))
+    (found,) = json.loads(run(f"calibrate {path} --device h200 --format json")[1])
+    assert found["provenance"]["measured_with"] == "driver 1/2, torch 2.9"
 
 
 def test_the_command_draws(capsys, tmp_path):
@@ -321,6 +354,13 @@ def test_the_command_draws(capsys, tmp_path):
     [
         ("measure -o a.csv", "say what to measure: one of --suite, --workload and --profile-only"),
         ("measure --suite quick --profile-only -o a.yaml", "say what to measure: one of --suite, --workload"),
+        (
+            "measure --profile-only -o a.yaml --jobs 2",
+            "--resume, --time-budget and --jobs are for rows; leave them out",
+        ),
+        ("measure --profile-only -o a.yaml --resume", "--resume, --time-budget and --jobs are for rows"),
+        ("measure --profile-only -o a.yaml --time-budget 8m", "--resume, --time-budget and --jobs are for rows"),
+        ("measure --profile-only -o old.yaml", "old.yaml exists; give another name"),
         ("measure --suite quick -o a.txt", "a.txt: cannot write this as '.txt'; use .csv"),
         ("measure --suite quick -o no/a.csv", "no/a.csv: the folder no does not exist; create it first"),
         ("measure --suite quick -o a.csv --time-budget 8", "'8' is no duration; write 90s, 8m or 1h"),
@@ -335,6 +375,7 @@ def test_mistakes_in_what_to_measure(command, message, tmp_path, monkeypatch, ca
     (tmp_path / "w.yaml").write_text("blocks: [resnet50-stage1]\nS: [0]\ncolour: red\n")
     (tmp_path / "none.yaml").write_text("blocks: [resnet50-stage1]\nr: [0.5, 0.0]\n")
     (tmp_path / "old.csv").write_text("")
+    (tmp_path / "old.yaml").write_text("")
     code, err = failed(capsys, command)
     assert code in (1, 2)
     assert message in err

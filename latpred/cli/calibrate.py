@@ -42,8 +42,7 @@ def calibrate(file: Path, device: str, output_file: Path | None, source: str, fo
     rows = read_rows(file)
     measurements = [measurement for _, measurement in rows]
     check_device(measurements, profile, file)
-    first = rows[0][0]
-    versions = ", ".join(f"{name} {first[name]}" for name in ("driver", "torch", "triton") if first[name])
+    versions = ", ".join(filter(None, (_versions(rows, name) for name in ("driver", "torch", "triton"))))
     with progress_bar("fitting") as progress:
         found = fitting.calibrate(
             measurements,
@@ -53,10 +52,18 @@ def calibrate(file: Path, device: str, output_file: Path | None, source: str, fo
             source=source,
             progress=progress,
         )
+    for library, count in fitting.left_out(measurements).items():
+        click.echo(f"left out: {count:,} rows of {library}, for which there are no equations", err=True)
     if output_file:
         fitting.write_profile(profile, profile_path(device), found, output_file)
         click.echo(f"wrote {output_file}", err=True)
     _print(found, form)
+
+
+def _versions(rows: list[tuple[dict[str, str], Any]], name: str) -> str:
+    """A column's name and its values, all of a file that was measured in parts."""
+    values = list(dict.fromkeys(columns[name] for columns, _ in rows if columns[name]))
+    return f"{name} {'/'.join(values)}" if values else ""
 
 
 def _print(found: list[Calibration], form: str) -> None:

@@ -59,9 +59,12 @@ def measure(
     """
     if sum(map(bool, (suite_name, workload, profile_only))) != 1:
         raise click.UsageError("say what to measure: one of --suite, --workload and --profile-only")
+    if profile_only and (resume or time_budget or jobs > 1):
+        raise click.UsageError("--resume, --time-budget and --jobs are for rows; leave them out with --profile-only")
     check_output(output_file, (".yaml", ".yml") if profile_only else (".csv",), "this")
-    if output_file.exists() and not resume and not profile_only:
-        raise click.UsageError(f"{output_file} exists; go on with it with --resume, or give another name")
+    if output_file.exists() and not resume:
+        instead = "give another name" if profile_only else "go on with it with --resume, or give another name"
+        raise click.UsageError(f"{output_file} exists; {instead}")
     points = load_workload(workload) if workload else suite(suite_name) if suite_name else []
     require_gpu()
     if profile_only:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import click
 from latpred.cli import options, output
 from latpred.cli.progress import progress_bar
 from latpred.devices.catalogue import load_profile
-from latpred.measuring.validation import ALL_MODELS
+from latpred.measuring.validation import ALL_MODELS, rows_to_judge
 from latpred.measuring.validation import validate as validate_models
 from latpred.precision import PRECISIONS
 
@@ -58,11 +59,15 @@ def validate(
     profile = load_profile(device)
     measurements = read_measurements(file)
     check_device(measurements, profile, file)
-    rows = [row for row in measurements if precision in (None, row.precision)]
+    chosen = rows_to_judge(measurements, precision, library)
     with progress_bar("predicting") as progress:
-        found = validate_models(rows, profile, models or ALL_MODELS, library=library, progress=progress)
+        found = validate_models(chosen, profile, models or ALL_MODELS, progress=progress)
+    of = chosen[0].library
+    others = Counter(row.library for row in measurements if row.library != of and precision in (None, row.precision))
+    notes = [f"{n:,} rows of {name} are left out; --library {name} takes them" for name, n in others.items()]
     if form == "json":
-        output.print_json({"models": {item.model: item.to_dict() for item in found}})
+        models_of = {item.model: item.to_dict() for item in found}
+        output.print_json({"library": of, "rows": len(chosen), "left_out": dict(others), "models": models_of})
     elif form == "csv":
         output.print_csv(
             {"model": item.model, "of": name, **asdict(metrics)}
@@ -72,7 +77,7 @@ def validate(
     else:
         from latpred.show.validation_tables import validation_tables
 
-        output.print_rich(*validation_tables(found))
+        output.print_rich(*validation_tables(found), *notes, *(note for item in found for note in item.notes))
     for path, picture in ((plot, "scatter"), (plot_rates, "rate_curves")):
         if path:
             from latpred.show import validation_plots as validation_plot

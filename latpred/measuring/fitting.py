@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -23,8 +24,9 @@ from latpred.measuring.measurements import Measurement
 from latpred.measuring.validation import Prediction, granularity_regrets, validate
 from latpred.models.calibrated import LIBRARIES, device_of, library_module
 from latpred.models.calibrated.triton import Device, join
-from latpred.workloads.blocks import Bottleneck
+from latpred.wording import listed
 from latpred.workloads.densities import ROUNDING_GUARD, whole_samples
+from latpred.workloads.operators import Operator
 
 #: Parts that the shapes are split into; each is predicted by a fit to the others.
 FOLDS = 5
@@ -88,7 +90,7 @@ def _stacked(values: Sequence[Any]) -> Floats:
 def _parts(measurement: Measurement, module: ModuleType) -> list[tuple[float, Any]]:
     """Each kernel's weight and work, as `CostModel.step` weighs them."""
     target, batch, precision = measurement.target, measurement.batch, measurement.precision
-    if not isinstance(target, Bottleneck):
+    if isinstance(target, Operator):
         return [(1.0, module.work_of(target, batch, precision))]
     parts: list[tuple[float, Any]] = []
     for step in target.lower(measurement.paradigm, kernels=True).steps:
@@ -115,8 +117,12 @@ def calibrate(
     Raises
     ------
     DataError
-        Too few rows or shapes, a number that no row depends on, or nothing to calibrate at all.
+        Too few rows or shapes, rows of several devices, a number that no row depends on, or nothing to calibrate at
+        all. Rows of a library without equations are left out, see `left_out`.
     """
+    devices = dict.fromkeys(row.device for row in measurements)
+    if len(devices) > 1:
+        raise DataError(f"rows of several devices, {listed(devices)}; calibrate one device at a time")
     groups: dict[tuple[str, str], list[Measurement]] = {}
     for measurement in measurements:
         if measurement.library in LIBRARIES:
@@ -138,6 +144,11 @@ def calibrate(
         found.append(_calibration(key, rows, profile, origin))
     progress(len(groups), len(groups))
     return found
+
+
+def left_out(measurements: Iterable[Measurement]) -> dict[str, int]:
+    """Rows that `calibrate` does not fit, by their library of kernels: the calibrated model has no equations for it."""
+    return dict(Counter(row.library for row in measurements if row.library not in LIBRARIES))
 
 
 def _calibration(
@@ -176,7 +187,7 @@ def _calibration(
 
 def _published_error(rows: list[Measurement], profile: HardwareProfile) -> float | None:
     """How far the published model is off, on average over the blocks."""
-    blocks = [row for row in rows if isinstance(row.target, Bottleneck)]
+    blocks = [row for row in rows if row.is_block]
     if not blocks:
         return None
     error = validate(blocks, profile, ["published"])[0].blocks.mape
@@ -233,11 +244,11 @@ def _chosen(rows: Design, inside: NDArray[np.bool_]) -> Design:
 def folds_of(rows: Sequence[Measurement]) -> NDArray[np.int64]:
     """The part that each row is left out with: all rows of a shape together, operators with a block that has them."""
     places: dict[tuple[Any, ...], int] = {}
-    shapes = sorted({row.shape for row in rows if isinstance(row.target, Bottleneck)}, key=_hashed)
+    shapes = sorted({row.shape for row in rows if row.is_block}, key=_hashed)
     for number, shape in enumerate(shapes):
         places[shape] = number % FOLDS
     for row in rows:
-        if isinstance(row.target, Bottleneck):
+        if not isinstance(row.target, Operator):
             for step in row.target.lower(row.paradigm, kernels=True).steps:
                 inner = Measurement(step.operator, row.paradigm, row.batch, row.precision, row.library, 1.0, row.device)
                 places.setdefault(inner.shape, places[row.shape])
@@ -250,7 +261,7 @@ def _hashed(shape: tuple[Any, ...]) -> int:
 
 def class_errors(rows: Sequence[Measurement], ratios: Floats) -> list[ClassError]:
     """The errors of every class, and of all blocks and all operators; `ratios` are measured over predicted times."""
-    names = [(row.kind, "blocks" if isinstance(row.target, Bottleneck) else "operators") for row in rows]
+    names = [(row.kind, "blocks" if row.is_block else "operators") for row in rows]
     found = []
     for name in dict.fromkeys(name for pair in zip(*names, strict=True) for name in sorted(set(pair))):
         chosen = ratios[np.array([name in pair for pair in names])]

@@ -105,13 +105,20 @@ class Measurement:
     @cached_property
     def shape(self) -> tuple[Any, ...]:
         """What is held out together: a target's dimensions, whatever its rate, granularity, batch or precision."""
-        dropped = {"name", "S", "r", "input_rate", "output_rate", "channel_group", "indexed", "items"}
+        if not isinstance(self.target, op.Operator):
+            return self.target.shape
+        dropped = {"S", "r", "input_rate", "output_rate", "channel_group", "indexed", "items"}
         return tuple(value for field, value in self.target if field not in dropped)
+
+    @property
+    def is_block(self) -> bool:
+        """Whether the kernels of a block were timed together, rather than an operator on its own."""
+        return not isinstance(self.target, op.Operator)
 
     @property
     def kind(self) -> str:
         """The operator's class, or the block's paradigm: what errors are reported by."""
-        return self.paradigm.name if isinstance(self.target, Bottleneck) else op.operator_class(self.target)
+        return op.operator_class(self.target) if isinstance(self.target, op.Operator) else self.paradigm.name
 
 
 def row_of(target: MeasuredTarget, paradigm: Paradigm) -> dict[str, Any]:

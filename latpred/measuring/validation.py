@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,12 +16,14 @@ from latpred.measuring.measurements import Measurement
 from latpred.models.interface import MODELS
 from latpred.prediction import predict
 from latpred.studies.recommendation import DEFAULT_TOLERANCE
-from latpred.workloads.blocks import Bottleneck
+from latpred.wording import listed, unknown
 from latpred.workloads.paradigms import Spatial, Static
 
 #: A model beside the cost models: time proportional to multiply-adds, its rate the median of the static blocks.
 FLOPS = "flops"
 ALL_MODELS = (*MODELS, FLOPS)
+#: Reasons why rows have no prediction that are told one by one.
+MOST_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,18 @@ class Validation:
     blocks: Metrics
     by_class: dict[str, Metrics]
     predictions: tuple[Prediction, ...]
+    #: Rows that the model has no prediction for, by the reason.
+    without_prediction: Mapping[str, int]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How many rows have no prediction, and why: a line for each of the commonest reasons."""
+        missing = Counter(self.without_prediction)
+        rows = len(self.predictions) + missing.total()
+        shown = missing.most_common(MOST_REASONS)
+        lines = [f"{self.model} model: no prediction for {n:,} of {rows:,} rows: {reason}" for reason, n in shown]
+        rest = missing.total() - sum(n for _, n in shown)
+        return (*lines, f"{self.model} model: nor for {rest:,} more, for other reasons") if rest else tuple(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """What `--format json` prints of a model."""
@@ -73,6 +88,7 @@ class Validation:
             "operators": asdict(self.operators),
             "blocks": asdict(self.blocks),
             "by_class": {name: asdict(metrics) for name, metrics in self.by_class.items()},
+            "without_prediction": dict(self.without_prediction),
         }
 
 
@@ -81,39 +97,57 @@ def validate(
     profile: HardwareProfile,
     models: Iterable[str] = ALL_MODELS,
     *,
+    precision: str | None = None,
     library: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Validation]:
-    """Every model on the rows of one library of kernels (None: the library of most rows).
+    """Every model on the rows of one library of kernels (None: the library of most rows) and precision (None: all).
 
-    A model is judged on the rows that it has a prediction for: the published model knows FP32 only.
+    A model is judged on the rows that it has a prediction for: the published model knows FP32 only. The others are
+    counted in `without_prediction`.
 
     Raises
     ------
+    InputError
+        An unknown model.
     DataError
-        No rows of the library.
+        No rows of the precision and library.
     """
-    counts = {row.library: 0 for row in measurements}
-    for row in measurements:
-        counts[row.library] += 1
-    library = library or max(counts, key=lambda name: counts[name], default=None)
-    rows = [row for row in measurements if row.library == library]
-    if not rows:
-        raise DataError(f"no row was measured with {library}; the file has {', '.join(counts) or 'no rows'}")
+    models = list(dict.fromkeys(models))
+    for model in models:
+        if model not in ALL_MODELS:
+            raise InputError(unknown("model", model, ALL_MODELS))
+    rows = rows_to_judge(measurements, precision, library)
     found = []
-    models = list(models)
     for done, model in enumerate(models):
         progress(done, len(models))
-        predictions = tuple(_predictions(rows, profile, model))
-        found.append(_validation(model, predictions))
+        predictions, missing = _predictions(rows, profile, model)
+        found.append(_validation(model, predictions, missing))
     progress(len(models), len(models))
     return found
 
 
-def _predictions(rows: Sequence[Measurement], profile: HardwareProfile, model: str) -> Iterable[Prediction]:
+def rows_to_judge(measurements: Sequence[Measurement], precision: str | None, library: str | None) -> list[Measurement]:
+    """The rows of one library of kernels (None: the library of most rows), in a precision if one is given."""
+    chosen = [row for row in measurements if precision in (None, row.precision)]
+    if library is None:
+        counts = Counter(row.library for row in chosen)
+        library = max(counts, key=lambda name: counts[name], default=None)
+    rows = [row for row in chosen if row.library == library]
+    if not rows:
+        asked = f"{f' in {precision}' if precision else ''}{f' with {library}' if library else ''}"
+        there = listed(dict.fromkeys(f"{row.precision} with {row.library}" for row in measurements))
+        raise DataError(f"no row was measured{asked}; the file has {there or 'no rows'}")
+    return rows
+
+
+def _predictions(
+    rows: Sequence[Measurement], profile: HardwareProfile, model: str
+) -> tuple[tuple[Prediction, ...], Counter[str]]:
+    """What a model says of every row, and why it says nothing of others."""
     if model == FLOPS:
-        yield from _proportional(rows, profile)
-        return
+        return _proportional(rows, profile)
+    found, missing = [], Counter[str]()
     for row in rows:
         try:
             report = predict(
@@ -125,32 +159,39 @@ def _predictions(rows: Sequence[Measurement], profile: HardwareProfile, model: s
                 precision=row.precision,
                 library=row.library if model == "calibrated" else None,
             )
-        except InputError:
-            continue
-        yield Prediction(row, report.latency_s, report.latency_low_s, report.latency_high_s)
+        except InputError as reason:
+            missing[str(reason)] += 1
+        else:
+            found.append(Prediction(row, report.latency_s, report.latency_low_s, report.latency_high_s))
+    return tuple(found), missing
 
 
-def _proportional(rows: Sequence[Measurement], profile: HardwareProfile) -> Iterable[Prediction]:
-    macs = {
-        index: predict(row.target, profile, row.paradigm, batch=row.batch, model="roofline").macs
-        for index, row in enumerate(rows)
-        if isinstance(row.target, Bottleneck)
-    }
-    static = [row.seconds / macs[index] for index, row in enumerate(rows) if index in macs and row.kind == "static"]
-    if static:
-        rate = float(np.median(static))
-        yield from (Prediction(rows[index], rate * value) for index, value in macs.items() if value > 0)
+def _proportional(rows: Sequence[Measurement], profile: HardwareProfile) -> tuple[tuple[Prediction, ...], Counter[str]]:
+    missing = Counter[str]()
+    macs: dict[int, float] = {}
+    for index, row in enumerate(rows):
+        if not row.is_block:
+            missing["it knows blocks only"] += 1
+        elif count := predict(row.target, profile, row.paradigm, batch=row.batch, model="roofline").macs:
+            macs[index] = count
+        else:
+            missing["nothing is multiplied"] += 1
+    static = [rows[index].seconds / count for index, count in macs.items() if rows[index].kind == "static"]
+    if not static:
+        return (), missing + Counter({"no static block to take the rate from": len(macs)})
+    rate = float(np.median(static))
+    return tuple(Prediction(rows[index], rate * count) for index, count in macs.items()), missing
 
 
-def _validation(model: str, predictions: tuple[Prediction, ...]) -> Validation:
-    blocks = [item for item in predictions if isinstance(item.measurement.target, Bottleneck)]
-    operators = [item for item in predictions if not isinstance(item.measurement.target, Bottleneck)]
+def _validation(model: str, predictions: tuple[Prediction, ...], missing: Counter[str]) -> Validation:
+    blocks = [item for item in predictions if item.measurement.is_block]
+    operators = [item for item in predictions if not item.measurement.is_block]
     static = {_setting(item): item for item in blocks if item.measurement.paradigm == Static()}
     kinds = sorted({item.measurement.kind for item in predictions})
     by_class = {
         kind: metrics([item for item in predictions if item.measurement.kind == kind], static) for kind in kinds
     }
-    return Validation(model, metrics(operators, {}), metrics(blocks, static), by_class, predictions)
+    return Validation(model, metrics(operators, {}), metrics(blocks, static), by_class, predictions, missing)
 
 
 def _setting(item: Prediction) -> tuple[Any, ...]:
@@ -165,7 +206,9 @@ def metrics(items: Sequence[Prediction], static: dict[tuple[Any, ...], Predictio
     errors = np.array([item.error for item in items])
     predicted = np.array([item.seconds for item in items])
     measured = np.array([item.measurement.seconds for item in items])
-    inside = [i.low_s <= i.measurement.seconds <= i.high_s for i in items if i.low_s is not None and i.high_s]
+    inside = [
+        i.low_s <= i.measurement.seconds <= i.high_s for i in items if i.low_s is not None and i.high_s is not None
+    ]
     ratios = [
         abs(item.seconds / base.seconds - item.measurement.seconds / base.measurement.seconds)
         for item in items
