@@ -24,6 +24,25 @@ def shown(value, plain=False):
     return "–" if value is None else f"{value:.3f}" if plain else f"{value:.1%}"
 
 
+def answers(found, v100):
+    """The numbers of the page's first lines, each by its name in the template."""
+    exact = [found[p]["calibrated"] for p in PRECISIONS]
+    published = found["fp32"]["published"].blocks
+    medians = [v100.calibration(p, "tensorrt").error_of("operators").median_error for p in ("fp32", "fp16")]
+    return {
+        "mean_errors": " / ".join(shown(item.blocks.mape) for item in exact),
+        "ratio_errors": " / ".join(shown(item.blocks.ratio_mae, True) for item in exact),
+        "channel_ratio_errors": " / ".join(shown(item.by_class["channel"].ratio_mae, True) for item in exact),
+        "regrets": " / ".join(shown(item.blocks.granularity_regret_p95) for item in exact),
+        "coverages": " / ".join(shown(item.blocks.band_coverage) for item in exact),
+        "tensorrt_medians": " / ".join(shown(value) for value in medians),
+        "published_mean": shown(published.mape),
+        "published_median": shown(published.median_ape),
+        "published_ratio": shown(published.ratio_mae, True),
+        "published_regret": shown(published.granularity_regret_p95),
+    }
+
+
 def target_table(found):
     yield "| on blocks of shapes never fitted | " + " | ".join(PRECISIONS) + " | target |"
     yield "|---|" + "---|" * (len(PRECISIONS) + 1)
@@ -97,6 +116,7 @@ if __name__ == "__main__":
     origin = h200.calibrations[0].provenance
     text = filled(
         (ROOT / "benchmarks" / "accuracy.template.md").read_text(encoding="utf-8"),
+        **answers(found, v100),
         targets=target_table(found),
         models=model_table(found),
         classes=class_table(h200, "triton"),
