@@ -167,6 +167,30 @@ def test_damaged_files(tmp_path, how, message):
         rates_from_masks(damaged(tmp_path, how))
 
 
+def test_a_header_of_a_billion_pixels_is_not_believed(tmp_path):
+    """Every edge up to 10⁹ was tried as a divisor, for 36 s, before a byte was read."""
+    text = f"{{'descr': '|b1', 'fortran_order': False, 'shape': {(1, 10**9, 10**9)}}}\n".encode()
+    with zipfile.ZipFile(tmp_path / "masks.npz", "w") as archive:
+        archive.writestr("stage1.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+    with pytest.raises(latpred.DataError, match="stage1: maps of 1000000000×1000000000 pixels are too large"):
+        rates_from_masks(tmp_path / "masks.npz")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_stage_that_is_held_twice(tmp_path):
+    path = saved(tmp_path, np.ones((1, 4, 4), bool))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("arr_0.npy", b"")
+    with pytest.raises(latpred.DataError, match=r"masks.npz: holds 'arr_0' twice"):
+        rates_from_masks(path)
+
+
+def test_the_tenth_stage_comes_after_the_second(tmp_path):
+    """In the order of names as text it came between the first and the second."""
+    path = saved(tmp_path, *(np.ones((1, edge, edge), bool) for edge in range(12, 0, -1)))
+    assert rates_from_masks(path).maps == tuple((edge, edge) for edge in range(12, 0, -1))
+
+
 def test_no_file_and_no_edge(tmp_path):
     with pytest.raises(latpred.DataError, match="cannot be read"):
         rates_from_masks(tmp_path / "absent.npz")

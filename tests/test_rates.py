@@ -52,8 +52,15 @@ BAD_TEXT = {
     "text.json": ('["0.1"]', "is no table of numbers"),
     "truth.json": ("[true, false]", "is no table of numbers"),
     "number.json": ("0.5", "got ()"),
-    "text.npy": ("hello", "is no table of numbers"),
-    "empty.npy": ("", "is no table of numbers"),
+    "text.npy": ("hello", "text.npy: is no NumPy array"),
+    "empty.npy": ("", "is no NumPy array"),
+    "line.csv": ("a,b\n0.1,0.2\n\n0.3,x", "line.csv, line 4, 'x': is no table of numbers"),
+    "cells.csv": ("0.1,0.2\n0.3", "line 2 has 1 cells and the first 2: is no table of numbers"),
+    "long.csv": ("0.1," + "9" * 10**7 + "x", "(10,000,001 characters): is no table"),
+    "nul.csv": ("0.1,0.2\n0.3,\0", "line 2, '\\x00': is no table"),
+    "digits.json": ("[" + "9" * 5000 + "]", "is no table of numbers"),
+    "whole.json": ("[1" + "0" * 4000 + "]", "is no table of numbers"),
+    "nan.json": ("[0.1, NaN]", "number 2 is nan"),
 }
 
 
@@ -72,7 +79,7 @@ def test_files_that_hold_no_rates(tmp_path, name):
         (np.ones((2, 3, 4)), "got (2, 3, 4)"),
         (np.ones((0, 16)), "got (0, 16)"),
         (np.ones(16) + 1j, "is no table"),
-        (np.array([None, 0.5]), "is no table"),
+        (np.array([None, 0.5]), "holds Python objects, which are not read"),
         (np.array(["0.5"]), "is no table"),
         (np.full((2, 16), np.inf), "row and column 1, 1 is inf (32 such)"),
     ],
@@ -82,6 +89,44 @@ def test_arrays_that_hold_no_rates(tmp_path, array, message):
     with pytest.raises(latpred.DataError) as error:
         read_rates(tmp_path / "r.npy")
     assert message in str(error.value)
+
+
+def header(shape, descr="<f8", order=False):
+    """The beginning of a NumPy file that says so."""
+    text = f"{{'descr': {descr!r}, 'fortran_order': {order}, 'shape': {shape!r}}}"
+    return b"\x93NUMPY\x01\x00" + (len(text) + 1).to_bytes(2, "little") + text.encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (header((10**12, 16)), "says that it has 122,070,312 MiB; 400 are the most"),
+        (header((10**6, 16)), "ends early"),
+        (header((-4, 4)), "is no NumPy array"),
+        (header((4,), "[" * 3000), "is no NumPy array"),
+        (header((4,), "nonsense"), "is no NumPy array"),
+        (header((4,), "|O") + bytes(64), "holds Python objects"),
+        (header((4,))[:40], "is no NumPy array"),
+        (b"\x93NUMPY\x09\x00" + bytes(100), "is no NumPy array"),
+    ],
+)
+def test_headers_are_not_believed(tmp_path, content, message):
+    """One that declared 10¹² rows asked for 128 TB."""
+    (tmp_path / "r.npy").write_bytes(content)
+    with pytest.raises(latpred.DataError, match="r.npy: " + message):
+        read_rates(tmp_path / "r.npy")
+
+
+def test_columns_may_come_first(tmp_path):
+    np.save(tmp_path / "r.npy", np.asfortranarray(RATES))
+    assert np.array_equal(read_rates(tmp_path / "r.npy"), RATES)
+
+
+def test_a_text_of_many_megabytes_is_refused_before_it_is_read(tmp_path):
+    with (tmp_path / "r.csv").open("wb") as file:
+        file.truncate(10**12)
+    with pytest.raises(latpred.DataError, match=r"more than 16 MiB of text; save the rates as .npy"):
+        read_rates(tmp_path / "r.csv")
 
 
 def test_other_suffixes_and_absent_files(tmp_path):

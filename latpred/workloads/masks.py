@@ -5,23 +5,23 @@ A coarser patch catches more pixels, so its rate is higher; masks of your own da
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from latpred.errors import DataError, InputError
+from latpred.workloads.arrays import archive_of, read_header
 from latpred.workloads.granularity import dividing_edges, powers_of_two
 from latpred.workloads.networks import Network
 
 #: Bytes of mask that are read at a time.
 _CHUNK_BYTES = 4 << 20
+#: Pixels of a map: at least one whole mask is in memory.
+MOST_PIXELS = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -96,26 +96,15 @@ def rates_from_masks(path: Path | str, S: Sequence[int] = ()) -> MaskRates:
     path = Path(path)
     _check_edges(S)
     maps, rates, layer_rates, samples = [], [], [], {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = sorted(archive.namelist())
-            if not names:
-                raise DataError(f"{path}: holds no arrays; give one per stage")
-            for name in names:
-                with archive.open(name) as file:
-                    stage_name = name.removesuffix(".npy")
-                    samples[stage_name], size, stage, layer_rate = _count(file, f"{path}: {stage_name}", S)
-                maps.append(size)
-                rates.append(stage)
-                layer_rates.append(layer_rate)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError):
-        raise DataError(
-            f"{path}: is no whole .npz file; save masks with numpy.savez(file, stage1=…, stage2=…)"
-        ) from None
-    except (NotImplementedError, RuntimeError):
-        raise DataError(f"{path}: is packed or encrypted in a way that cannot be read; use numpy.savez") from None
+    wanted = "save masks, one array per stage, with numpy.savez(file, stage1=…, stage2=…)"
+    with archive_of(path, wanted) as (archive, names):
+        for name in names:
+            with archive.open(name) as file:
+                stage_name = name.removesuffix(".npy")
+                samples[stage_name], size, stage, layer_rate = _count(file, f"{path}: {stage_name}", S)
+            maps.append(size)
+            rates.append(stage)
+            layer_rates.append(layer_rate)
     if len(set(samples.values())) > 1:
         counts = ", ".join(f"{count} in {name}" for name, count in samples.items())
         raise DataError(f"{path}: every stage needs masks of the same samples, got {counts}")
@@ -146,18 +135,16 @@ def _count(file: IO[bytes], where: str, S: Sequence[int]) -> tuple[int, tuple[in
 
 def _stream(file: IO[bytes], where: str) -> tuple[tuple[int, int, int], Iterator[NDArray[np.bool_]]]:
     """The shape of an array in NumPy's format, and the array in pieces of some samples each."""
-    try:
-        version = npy_format.read_magic(file)
-        read_header = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
-        shape, column_major, dtype = read_header(file)
-    except ValueError:
-        raise DataError(f"{where}: is no NumPy array") from None
+    shape, column_major, dtype = read_header(file, where)
     if len(shape) != 3 or dtype != np.bool_ or column_major or 0 in shape:
         order = ", in column-major order" if column_major else ""
         raise DataError(
             f"{where}: expected boolean masks of shape (samples, height, width), got {dtype} {shape}{order}"
         )
-    return shape, _pieces(file, shape, where)
+    samples, height, width = shape
+    if height * width > MOST_PIXELS:
+        raise DataError(f"{where}: maps of {height}×{width} pixels are too large; {MOST_PIXELS:,} pixels are the most")
+    return (samples, height, width), _pieces(file, (samples, height, width), where)
 
 
 def _pieces(file: IO[bytes], shape: tuple[int, int, int], where: str) -> Iterator[NDArray[np.bool_]]:
