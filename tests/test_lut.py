@@ -116,7 +116,7 @@ def test_files_come_back_as_written(table, tmp_path):
     assert np.array_equal(loaded.latency_s, table.latency_s)
     assert loaded.error == table.error
     with np.load(path) as arrays:
-        documented = re.findall(r"^\| `(\w+)`", inspect.getdoc(latpred.LatencyTable), re.MULTILINE)
+        documented = re.findall(r"^(\w+) : ", inspect.getdoc(latpred.LatencyTable), re.MULTILINE)
         assert sorted(arrays) == sorted(documented)
 
 
@@ -165,11 +165,50 @@ def test_files_that_are_no_table(tmp_path, content):
     with pytest.raises(latpred.DataError, match="cannot be read"):
         latpred.LatencyTable.load(path)
     path.write_bytes(content)
-    with pytest.raises(latpred.DataError, match="is no latency table"):
+    with pytest.raises(
+        latpred.DataError, match=r"lut.npz: is no whole .npz file; make a latency table with latpred lut"
+    ):
         latpred.LatencyTable.load(path)
     np.savez(path, network="x")
-    with pytest.raises(latpred.DataError, match="is no latency table"):
+    with pytest.raises(latpred.DataError, match=r"is no latency table: device, model, batch, .* missing"):
         latpred.LatencyTable.load(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "message"),
+    [
+        ("latency_s", lambda values: np.where(np.arange(len(values)) == 2, np.nan, values), "number 3 is nan (1 such)"),
+        ("latency_s", lambda values: -values, "latency_s: must be seconds from 0, number 1 is -"),
+        ("latency_s", lambda values: values[:-1], "lies outside the"),
+        ("latency_s", lambda values: values.reshape(1, -1), "latency_s: must be one row of numbers, got float64 (1, "),
+        ("latency_s", lambda values: values.astype(str), "latency_s: must be one row of numbers, got <U"),
+        ("offset", lambda values: values - 1, "offset, count: entry 1 lies outside"),
+        ("offset", lambda values: values.astype(float), "offset: must be whole numbers for each of 64 entries"),
+        ("count", lambda values: values * 0, "count: needs at least one interval for each entry"),
+        ("count", lambda values: values + 10**6, "offset, count: entry 1 lies outside"),
+        ("stepped", lambda values: values[:3], "stepped: must be true or false for each of 64 entries, got bool (3,)"),
+        ("paradigm", lambda values: np.repeat("layer", len(values)), "an entry is there twice"),
+        ("blocks", lambda values: values[:5], "must be both of the network and in the table"),
+        ("blocks", lambda values: np.array("resnet50"), "blocks: must be a list of names"),
+        ("batch", lambda value: np.array(0), "batch: must be a whole number from 1, got 0"),
+        ("batch", lambda value: np.array([1, 2]), "batch: must be one whole number"),
+        ("batch", lambda value: np.array("1"), "batch: must be one whole number"),
+        ("error", lambda value: np.array(np.nan), "error: must be a number from 0, got nan"),
+        ("precision", lambda value: np.array("int8"), "precision: must be fp32, tf32, fp16, got 'int8'"),
+        ("network", lambda value: np.array(None), "network: holds Python objects, which are not read"),
+    ],
+)
+def test_a_file_with_one_field_that_is_wrong(table, tmp_path, field, change, message):
+    """Not a number passed as a latency; other lengths ended in an IndexError of a look-up, or in none."""
+    path = tmp_path / "lut.npz"
+    table.save(path)
+    with np.load(path) as arrays:
+        content = dict(arrays)
+    np.savez(path, **content | {field: change(content[field])})
+    with pytest.raises(latpred.DataError) as caught:
+        latpred.LatencyTable.load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert message in str(caught.value)
 
 
 def test_command_writes_a_table(tmp_path):

@@ -9,7 +9,6 @@ error found inside the intervals is `LatencyTable.error`.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from math import lcm
@@ -24,6 +23,7 @@ from latpred.errors import DataError, InputError
 from latpred.files import whole_file
 from latpred.models.interface import CostModel, cost_model
 from latpred.prediction import checked_batch, curve
+from latpred.studies.table_file import check_fields, read_fields
 from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.catalogue import AnyNetwork
 from latpred.workloads.densities import ROUNDING_GUARD
@@ -39,8 +39,6 @@ GRID_PER_SAMPLE = 64
 MOST_STEPS = 100_000
 #: Places inside each interval at which the error is measured.
 _PROBES = 4
-#: What a file without these keys is: one from before tables had them.
-_BEFORE = {"precision": np.array("fp32"), "library": np.array("")}
 
 
 class Entry(NamedTuple):
@@ -106,6 +104,10 @@ class LatencyTable:
     stepped: NDArray[np.bool_]
     latency_s: NDArray[np.float64]
     error: float
+
+    def __post_init__(self) -> None:
+        """Raises InputError for fields that make no table: other kinds, values outside, seconds that are not."""
+        check_fields({field.name: getattr(self, field.name) for field in fields(self)})
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -179,19 +181,12 @@ class LatencyTable:
 
     @classmethod
     def load(cls, path: Path | str) -> LatencyTable:
-        """A table from its file, of FP32 where that has no precision. Raises DataError where there is no table."""
+        """A table from its file, of FP32 where that has no precision. Raises DataError where that is no table."""
+        content = read_fields(Path(path), [field.name for field in fields(cls)])
         try:
-            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                content: dict[str, Any] = _BEFORE | dict(arrays)
-                content = {field.name: content[field.name] for field in fields(cls)}
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-        except (ValueError, KeyError, AttributeError, TypeError, EOFError, zipfile.BadZipFile):
-            raise DataError(f"{path}: is no latency table; make one with latpred lut") from None
-        names = ("network", "device", "model", "batch", "precision", "library", "error")
-        single = {name: content[name].item() for name in names}
-        blocks = tuple(map(str, content["blocks"]))
-        return cls(**content | single | {"library": single["library"] or None, "blocks": blocks})
+            return cls(**content)
+        except InputError as problem:
+            raise DataError(f"{path}: {problem}") from None
 
 
 def latency_table(
