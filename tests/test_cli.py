@@ -205,7 +205,7 @@ def test_a_file_name_with_spaces(run, tmp_path):
         ("devices show v10", "unknown device 'v10'; did you mean v100? Choose "),
         ("devices validate no.yaml", "Invalid value for 'FILES...': File 'no.yaml' does not exist."),
         ("networks show resnet5", "unknown network 'resnet5'; did you mean resnet50? Choose "),
-        ("predikt", "No such command 'predikt'."),
+        ("predikt", "No such command 'predikt'; did you mean predict?"),
         ("predict --devices tx2", "No such option '--devices'."),
     ],
 )

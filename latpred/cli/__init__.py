@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import sys
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from latpred import __version__
+from latpred.cli.command import Group, with_nearest
 from latpred.errors import DataError, LatpredError
 
+#: Characters of a word, and of an error's line, that are printed.
+MOST_OF_A_WORD, MOST_OF_A_LINE = 160, 2_000
 #: Command → module of this package that defines it.
 COMMANDS = {
     "predict": "predict",
@@ -29,7 +34,7 @@ COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -39,6 +44,12 @@ class _LazyGroup(click.Group):
         module = import_module(f"latpred.cli.{COMMANDS[cmd_name]}")
         command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise click.UsageError(with_nearest(error.message, args[0], COMMANDS)) from None
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -54,8 +65,24 @@ def cli() -> None:
     """
 
 
+class _Terminated(BaseException):
+    """SIGTERM, by which a batch system or `kill` asks for an end."""
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise _Terminated
+
+
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command; a user's mistake ends in one line on stderr and exit code 2 (usage) or 1 (bad data)."""
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        _run(arguments)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(arguments: list[str] | None) -> NoReturn:
     try:
         cli.main(arguments, prog_name="latpred", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as request:
@@ -67,6 +94,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _fail(str(error), 1 if isinstance(error, DataError) else 2)
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted; no file is left half written", 130)
+    except _Terminated:
+        _fail("terminated; no file is left half written", 143)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
@@ -76,5 +105,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"latpred: {' '.join(message.split())}", err=True)
+    # What click quotes may be as long as an argument can be.
+    line = re.sub(rf"\S{{{MOST_OF_A_WORD},}}", lambda word: f"{word[0][:MOST_OF_A_WORD]}…", " ".join(message.split()))
+    click.echo(f"latpred: {line if len(line) <= MOST_OF_A_LINE else line[:MOST_OF_A_LINE] + '…'}", err=True)
     sys.exit(code)

@@ -7,30 +7,24 @@ from typing import Any
 import click
 
 from latpred.cli import options, output
+from latpred.cli.command import command
 from latpred.studies.ablation import ablate_fusion as ablate
+from latpred.workloads.paradigms import Paradigm, Spatial
 
 
-@click.command("ablate-fusion", short_help="Show what each fused kernel gains.")
+@command("ablate-fusion", short_help="Show what each fused kernel gains.")
 @options.device_option
-@options.target_options
-@click.option("--S", "S", callback=options.granularities, required=True, help="Patch edge [pixels]: 4, or 4-4-2-1.")
-@click.option("--r", "r", callback=options.numbers, required=True, metavar="R[,R…]", help="Activation rate.")
-@options.batch_option
-@options.model_option
-@options.kernel_options
+@options.target_options(preset=True)
+@click.option("--S", "S", callback=options.granularities, help="Patch edge [pixels]: 4, or 4-4-2-1.")
+@click.option("--r", "r", callback=options.rates, required=True, metavar="R[,R…]", help="Activation rate.")
+@options.how_options()
 @options.format_option
 def ablate_fusion(
     devices: tuple[str, ...],
-    blocks: tuple[str, ...],
-    networks: tuple[str, ...],
-    image_size: tuple[int, int] | None,
-    include: tuple[str, ...],
-    S: tuple[Any, ...],
+    targets: options.Targets,
+    S: tuple[Any, ...] | None,
     r: tuple[float, ...],
-    batch: int | None,
-    model: str,
-    precision: str,
-    library: str | None,
+    how: dict[str, Any],
     form: str,
 ) -> None:
     """Show what each fusion of a spatial block gains: masker with conv1, gather with conv2, scatter with the addition.
@@ -38,12 +32,11 @@ def ablate_fusion(
     \b
     latpred ablate-fusion --device v100 --device tx2 --block r50-stage1 --S 4 --r 0.6
     """
-    if len(S) > 1:
-        raise click.UsageError("--S takes one setting; write 4-4-2-1 for one per stage")
-    kernels: Any = {"model": model, "precision": precision, "library": library}
+    loaded, preset = targets.load()
+    edge = _patch_edge(S, preset)
     results = [
-        ablate(target, profile, options.one(S), options.one(r), batch=batch, **kernels)
-        for target in options.load_targets(blocks, networks, image_size, include)
+        ablate(target, profile, edge, options.one(r), **how)
+        for target in loaded
         for profile in options.load_devices(devices)
     ]
     if form == "json":
@@ -54,5 +47,18 @@ def ablate_fusion(
         from latpred.show import tables as table
 
         for rows in results:
-            known = table.caveat(model, rows[0].precision, rows[0].library)
+            known = table.caveat(rows[0].model, rows[0].precision, rows[0].library)
             output.print_rich(table.ablation_table(rows), known, "")
+
+
+def _patch_edge(S: tuple[Any, ...] | None, preset: Paradigm | None) -> Any:
+    """The one S asked for, or that of a preset."""
+    if preset is not None:
+        if S or not isinstance(preset, Spatial):
+            raise click.UsageError("a preset has its own S; leave --S out, and take one that skips pixels alone")
+        return preset.S
+    if not S:
+        raise click.UsageError("fusions are of spatial blocks: give --S, the patch edge in pixels")
+    if len(S) > 1:
+        raise click.UsageError("--S takes one setting; write 4-4-2-1 for one per stage")
+    return options.one(S)

@@ -8,15 +8,16 @@ from typing import Any
 import click
 
 from latpred.cli import options, output
+from latpred.cli.command import command
 from latpred.cli.progress import progress_bar
 from latpred.devices.calibration import Calibration
 from latpred.devices.catalogue import load_profile, profile_path
 from latpred.files import check_output
 
 
-@click.command()
+@command()
 @click.argument("file", metavar="MEASUREMENTS.csv", type=click.Path(path_type=Path))
-@click.option("--device", required=True, metavar="NAME|FILE", help="Device that was measured: a name or YAML file.")
+@options.one_device_option("Device that was measured: a name or YAML file.")
 @click.option(
     "--output", "-o", "output_file", type=click.Path(path_type=Path), help="Write the calibrated device file."
 )

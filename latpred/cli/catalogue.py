@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from latpred.cli import options, output
+from latpred.cli.command import Group
 from latpred.devices.catalogue import list_profiles, load_profile, read_profile
 from latpred.devices.profile import HardwareProfile
 from latpred.units import si
@@ -14,7 +15,7 @@ from latpred.workloads.catalogue import AnyNetwork, list_networks, list_presets,
 from latpred.workloads.networks import Network
 
 
-@click.group()
+@click.group(cls=Group)
 def devices() -> None:
     """List, show and check device profiles.
 
@@ -89,7 +90,7 @@ def _print_records(records: list[dict[str, object]], form: str) -> None:
         output.print_csv(records)
 
 
-@click.group()
+@click.group(cls=Group)
 def networks() -> None:
     """List and show networks.
 

@@ -8,41 +8,33 @@ from typing import Any
 import click
 
 from latpred.cli import options, output
+from latpred.cli.command import command
 from latpred.studies.comparison import candidates, curves
 from latpred.studies.comparison import compare as compare_paradigms
-from latpred.workloads.catalogue import AnyNetwork, load_network, load_preset
+from latpred.workloads.catalogue import AnyNetwork, load_preset
 from latpred.workloads.paradigms import Paradigm
 
 #: Rates at which the plot's lines are drawn.
 _PLOT_RATES = [step / 40 for step in range(1, 41)]
 
 
-@click.command(short_help="Compare paradigms at equal multiply-adds.")
+@command(short_help="Compare paradigms at equal multiply-adds.")
 @options.device_option
-@options.network_option
-@options.image_size_option
+@options.target_options(blocks=False)
 @click.option(
     "--target-macs", type=float, default=0.5, show_default=True, help="MACs over those of the static network."
 )
-@click.option(
-    "--preset", "presets", multiple=True, metavar="NAME", help="Compare these only; default: all on the network."
-)
+@options.preset_option("Compare these only; default: all on the network.", multiple=True)
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw latency over MACs: .png, .svg, .pdf, …")
-@options.batch_option
-@options.model_option
-@options.kernel_options
+@options.how_options()
 @options.format_option
 def compare(
     devices: tuple[str, ...],
-    networks: tuple[str, ...],
-    image_size: tuple[int, int] | None,
+    targets: options.Targets,
     target_macs: float,
-    presets: tuple[str, ...],
+    preset: tuple[str, ...],
     plot: Path | None,
-    batch: int | None,
-    model: str,
-    precision: str,
-    library: str | None,
+    how: dict[str, Any],
     form: str,
 ) -> None:
     """Compare paradigms and published dynamic networks at equal MACs: equal FLOPs, different milliseconds.
@@ -59,16 +51,14 @@ def compare(
 
         check_file(plot)
     rows, panels = [], {}
-    kernels: Any = {"model": model, "precision": precision, "library": library}
-    for name in networks:
-        network = load_network(name, image_size)
+    for network in targets.load_networks():
         for profile in options.load_devices(devices):
-            chosen = _chosen(presets, network) or candidates(network, profile, batch=batch, **kernels)
-            found = compare_paradigms(network, profile, target_macs, chosen, batch=batch, **kernels)
+            chosen = _chosen(preset, network) or candidates(network, profile, **how)
+            found = compare_paradigms(network, profile, target_macs, chosen, **how)
             rows.append((f"{network.name} on {profile.name}", found))
             if plot:
                 fitting = {row.name: chosen[row.name] for row in found if not row.note}
-                lines = curves(network, profile, fitting, _PLOT_RATES, batch=batch, **kernels)
+                lines = curves(network, profile, fitting, _PLOT_RATES, **how)
                 panels[f"{network.name} on {profile.name}, batch {found[0].batch}"] = lines
     if all(row.note for _, found in rows for row in found):
         target, (first, *_) = rows[0]
@@ -86,7 +76,7 @@ def compare(
         from latpred.show import tables as table
 
         for target, found in rows:
-            known = table.caveat(model, found[0].precision, found[0].library)
+            known = table.caveat(found[0].model, found[0].precision, found[0].library)
             output.print_rich(table.comparison_table(target, found), *table.comparison_notes(found), known, "")
 
 

@@ -8,31 +8,22 @@ from typing import Any
 import click
 
 from latpred.cli import options, output, skipping
+from latpred.cli.command import command
 from latpred.studies.explanation import explain as explain_latency
 
 
-@click.command(short_help="Show where the time goes, and what would help.")
+@command(short_help="Show where the time goes, and what would help.")
 @options.device_option
-@options.target_options
-@options.preset_option
+@options.target_options(preset=True)
 @skipping.skipping_options()
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the bars: .png, .svg, .pdf, …")
-@options.batch_option
-@options.model_option
-@options.kernel_options
+@options.how_options()
 @options.format_option
 def explain(
     devices: tuple[str, ...],
-    blocks: tuple[str, ...],
-    networks: tuple[str, ...],
-    image_size: tuple[int, int] | None,
-    include: tuple[str, ...],
-    preset: str | None,
+    targets: options.Targets,
     plot: Path | None,
-    batch: int | None,
-    model: str,
-    precision: str,
-    library: str | None,
+    how: dict[str, Any],
     form: str,
     **skipped: Any,
 ) -> None:
@@ -49,11 +40,11 @@ def explain(
         from latpred.show.plots import check_file
 
         check_file(plot)
-    targets, preset_paradigm = options.load_targets_or_preset(preset, blocks, networks, image_size, include)
+    loaded, preset_paradigm = targets.load()
     paradigm = skipping.build(**skipped, preset=preset_paradigm)
     found = [
-        explain_latency(target, profile, paradigm, batch=batch, model=model, precision=precision, library=library)
-        for target in targets
+        explain_latency(target, profile, paradigm, **how)
+        for target in loaded
         for profile in options.load_devices(devices)
     ]
     if plot:

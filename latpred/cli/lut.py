@@ -8,34 +8,27 @@ from typing import Any
 import click
 
 from latpred.cli import options
+from latpred.cli.command import command
 from latpred.devices.catalogue import load_profile
 from latpred.files import check_output
 from latpred.report import kernels_in_words
 from latpred.studies.latency_table import latency_table
-from latpred.workloads.catalogue import load_network
 
 
-@click.command(short_help="Write block latencies as a look-up table.")
-@click.option("--network", required=True, metavar="NAME|FILE", help="Network: a name or YAML file.")
-@click.option("--device", required=True, metavar="NAME|FILE", help="Device: a name or YAML file.")
-@options.image_size_option
+@command(short_help="Write block latencies as a look-up table.")
+@options.one_device_option("Device: a name or YAML file.")
+@options.target_options(blocks=False)
 @click.option("--S", "S", callback=options.granularities, metavar="S,…", help="Patch edges [pixels]; those that fit.")
 @click.option("--G", "G", callback=options.granularities, metavar="G,…", help="Channels per group; those that fit.")
 @click.option("--output", "output_file", type=click.Path(path_type=Path), required=True, help="The table: .npz.")
-@options.batch_option
-@options.model_option
-@options.kernel_options
+@options.how_options()
 def lut(
-    network: str,
+    targets: options.Targets,
     device: str,
-    image_size: tuple[int, int] | None,
     S: tuple[Any, ...] | None,
     G: tuple[Any, ...] | None,
     output_file: Path,
-    batch: int | None,
-    model: str,
-    precision: str,
-    library: str | None,
+    how: dict[str, Any],
 ) -> None:
     """Write the latency of every block over the rate as a table, for a search or for training.
 
@@ -46,17 +39,13 @@ def lut(
     latpred lut --network resnet50 --device tx2 --S 1,2,4,7,8,14 --output lut.npz
     """
     check_output(output_file, (".npz",), "a table")
+    if targets.include:
+        raise click.UsageError("a table is of blocks, and holds no stem and no head; leave --include out")
+    if len(targets.networks) > 1:
+        raise click.UsageError("a table is of one network; write one for each")
+    (network,) = targets.load_networks()
     edges, groups = ([_single(size) for size in sizes or ()] for sizes in (S, G))
-    table = latency_table(
-        load_network(network, image_size),
-        load_profile(device),
-        S=edges,
-        G=groups,
-        batch=batch,
-        model=model,
-        precision=precision,
-        library=library,
-    )
+    table = latency_table(network, load_profile(device), S=edges, G=groups, **how)
     table.save(output_file)
     click.echo(
         f"wrote {output_file}: {len(table.entries)} entries of {table.network} on {table.device}, batch {table.batch}, "

@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from latpred.cli import options, output
+from latpred.cli.command import command
 from latpred.workloads.masks import rates_from_masks as count
 
 
-@click.command("rates-from-masks", short_help="Count active patches in masks of your own.")
+@command("rates-from-masks", short_help="Count active patches in masks of your own.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--S", "S", callback=options.granularities, help="Further patch edges [pixels], e.g. 3,5.")
 @options.format_option

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from latpred.cli.command import Choice, command
 from latpred.cli.progress import progress_bar
 from latpred.errors import InputError
 from latpred.files import check_output, whole_file
@@ -27,8 +28,8 @@ def seconds(context: click.Context, parameter: click.Parameter, text: str | None
     return float(match[1]) * _UNITS[match[2]]
 
 
-@click.command()
-@click.option("--suite", "suite_name", type=click.Choice(["quick", "full"]), help="What to measure: a shipped suite.")
+@command()
+@click.option("--suite", "suite_name", type=Choice(["quick", "full"]), help="What to measure: a shipped suite.")
 @click.option("--workload", type=click.Path(path_type=Path), help="What to measure: your own YAML file.")
 @click.option("--profile-only", is_flag=True, help="Measure the device's five peaks, and write a device file.")
 @click.option("--output", "-o", "output_file", type=click.Path(path_type=Path), required=True, help=".csv, or .yaml.")

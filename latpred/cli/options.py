@@ -1,45 +1,78 @@
-"""Options that commands share, and how their text becomes numbers, paradigms and targets."""
+"""Options that commands share, and how their text becomes numbers, devices and targets."""
 
 from __future__ import annotations
 
+import os.path
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import Any, NamedTuple, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
-from latpred.devices.catalogue import load_profile
+from latpred.cli.command import Choice
+from latpred.devices.catalogue import list_profiles, load_profile
 from latpred.devices.profile import HardwareProfile
 from latpred.models.interface import MODELS
 from latpred.precision import PRECISIONS
+from latpred.wording import quoted
 from latpred.workloads.blocks import Bottleneck
-from latpred.workloads.catalogue import AnyNetwork, load_block, load_network, load_preset
+from latpred.workloads.catalogue import AnyNetwork, list_networks, list_presets, load_block, load_network, load_preset
 from latpred.workloads.networks import Network
 from latpred.workloads.paradigms import Paradigm
 
 F = TypeVar("F", bound=Callable[..., Any])
 FORMATS = ("table", "json", "csv")
-#: A range of more steps is a slip of the pen.
+#: Ranges of more steps are a slip of the pen.
 MOST_STEPS = 100_000
 
 
+# --- text to numbers: callbacks of options
+
+
 def numbers(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, ...] | None:
-    """Callback of an option: numbers separated by commas."""
+    """Numbers separated by commas."""
     try:
         return None if text is None else tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise click.BadParameter(f"{text!r} is not a number; give one, or several separated by commas") from None
+        raise click.BadParameter(f"{quoted(text)} is not a number; give one, or several separated by commas") from None
+
+
+def rates(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, ...] | None:
+    """Activation rates separated by commas."""
+    return _shares(numbers(context, parameter, text))
+
+
+def rate_ranges(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, ...] | None:
+    """Activation rates and ranges of them."""
+    return _shares(ranges(context, parameter, text))
+
+
+def _shares(given: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """The rates; those typed as percentages are refused with the share that is meant."""
+    for value in given or ():
+        if 1 < value <= 100 and value.is_integer():
+            raise click.BadParameter(f"rates are shares from 0 to 1; {value:g} is none: did you mean {value / 100:g}?")
+    return given
 
 
 def ranges(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, ...] | None:
-    """Callback of an option: numbers and ranges start:stop:step, stop included, separated by commas."""
+    """Numbers and ranges start:stop:step, stop included, separated by commas."""
+    if text is None:
+        return None
+    found: list[float] = []
     try:
-        return None if text is None else tuple(number for part in text.split(",") for number in _range(part))
+        for part in text.split(","):
+            found += _range(part)
+            if len(found) > MOST_STEPS + 1:
+                raise ValueError(text)
     except ValueError:
         raise click.BadParameter(
-            f"{text!r} is no range; give numbers separated by commas, or start:stop:step with start ≤ stop, step > 0 "
-            f"and at most {MOST_STEPS:,} steps"
+            f"{quoted(text)} is no range; give numbers separated by commas, or start:stop:step with start ≤ stop, "
+            f"step > 0 and at most {MOST_STEPS:,} steps"
         ) from None
+    return tuple(found)
 
 
 def _range(part: str) -> list[float]:
@@ -55,11 +88,11 @@ def _range(part: str) -> list[float]:
 def granularities(
     context: click.Context, parameter: click.Parameter, text: str | None
 ) -> tuple[int | tuple[int, ...], ...] | None:
-    """Callback of an option: `4`, or `4-4-2-1` for one per stage; several settings separated by commas."""
+    """`4`, or `4-4-2-1` for one per stage; several settings separated by commas."""
     if text is None:
         return None
     if not re.fullmatch(r"-?\d{1,9}(-\d{1,9})*(,-?\d{1,9}(-\d{1,9})*)*", text):
-        raise click.BadParameter(f"{text!r} is no granularity; write 4, or 4-4-2-1 for one per stage")
+        raise click.BadParameter(f"{quoted(text)} is no granularity; write 4, or 4-4-2-1 for one per stage")
     settings = [[int(number) for number in re.findall(r"^-?\d+|\d+", part)] for part in text.split(",")]
     return tuple(setting[0] if len(setting) == 1 else tuple(setting) for setting in settings)
 
@@ -70,141 +103,206 @@ def edges(settings: Sequence[int | tuple[int, ...]] | None) -> list[int]:
     return sorted({edge for setting in listed for edge in setting})
 
 
-def image_size(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, int] | None:
-    """Callback of an option: `224`, or `800x1333` for height × width [pixels]."""
+def _image_size(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    """`224`, or `800x1333` for height × width [pixels]."""
     if text is None:
         return None
     match = re.fullmatch(r"(\d{1,9})(?:[x×](\d{1,9}))?", text)
     size = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if min(size) < 1:
-        raise click.BadParameter(f"{text!r} is no image size; write 224, or 800x1333 for height x width")
+        raise click.BadParameter(f"{quoted(text)} is no image size; write 224, or 800x1333 for height x width")
     return size
 
 
+def names(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
+    """Names separated by commas."""
+    return tuple(text.split(",")) if text else ()
+
+
+def _several(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Names separated by commas, of an option that can be repeated; the path of a file is whole, commas and all."""
+    parts = ((text,) if os.path.exists(text) else text.split(",") for text in given)
+    return tuple(name for part in parts for name in part)
+
+
+def one(values: Sequence[Any] | None) -> Any:
+    """A single value, or None; several become a tuple."""
+    return None if not values else values[0] if len(values) == 1 else tuple(values)
+
+
+# --- names in a shell
+
+
+def _completing(known: Callable[[], Iterable[str]]) -> Callable[..., list[CompletionItem]]:
+    """What a shell offers: known names, after a comma too; where none begins so, files."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        done, comma, begun = incomplete.rpartition(",")
+        found = [CompletionItem(done + comma + name) for name in known() if name.startswith(begun.lower())]
+        return found or [CompletionItem(incomplete, type="file")]
+
+    return complete
+
+
+def _block_names() -> list[str]:
+    found = (load_network(name) for name in list_networks())
+    return [
+        name
+        for network in found
+        if isinstance(network, Network)
+        for name in dict.fromkeys(placed.block.name for placed in network.blocks)
+    ]
+
+
+# --- the options
+
+
 def device_option(function: F) -> F:
-    """--device, several times."""
-    help_text = "Device: a name of `latpred devices list`, or a YAML file. Repeat for several."
-    return click.option("--device", "devices", multiple=True, required=True, metavar="NAME|FILE", help=help_text)(
-        function
+    """--device, several times; hands `devices`."""
+    help_text = "Device: a name of `latpred devices list`, or a YAML file. Several: repeat, or a,b."
+    return click.option(
+        "--device",
+        "devices",
+        multiple=True,
+        required=True,
+        metavar="NAME|FILE",
+        help=help_text,
+        callback=_several,
+        shell_complete=_completing(list_profiles),
+    )(function)
+
+
+def one_device_option(help_text: str) -> Callable[[F], F]:
+    """--device, once; hands `device`."""
+    return click.option(
+        "--device", required=True, metavar="NAME|FILE", help=help_text, shell_complete=_completing(list_profiles)
+    )
+
+
+def preset_option(help_text: str, **more: Any) -> Callable[[F], F]:
+    """--preset."""
+    return click.option(
+        "--preset", **{"metavar": "NAME", "help": help_text, "shell_complete": _completing(list_presets), **more}
     )
 
 
 def image_size_option(function: F) -> F:
     """--image-size."""
     help_text = "Input image [pixels]; default: the network's own, 224."
-    return click.option("--image-size", callback=image_size, metavar="N|HxW", help=help_text)(function)
+    return click.option("--image-size", callback=_image_size, metavar="N|HxW", help=help_text)(function)
 
 
-def target_options(function: F) -> F:
-    """--block, --network, --image-size, --include."""
-    block_help = "Block: <network>-stage<k>[-first], or a YAML file."
-    for option in (
-        click.option("--include", callback=names, metavar="PART,…", help="Count also the network's stem, head."),
-        image_size_option,
-        click.option("--network", "networks", multiple=True, metavar="NAME|FILE", help="Network: a name or YAML file."),
-        click.option("--block", "blocks", multiple=True, metavar="NAME|FILE", help=block_help),
-    ):
-        function = option(function)
-    return function
+class Targets(NamedTuple):
+    """What the options say of blocks and networks."""
+
+    blocks: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    image_size: tuple[int, int] | None = None
+    include: tuple[str, ...] = ()
+    preset: str | None = None
+
+    def load(self) -> tuple[list[Bottleneck | AnyNetwork], Paradigm | None]:
+        """Blocks, then networks; or a preset's network, and its paradigm. A usage error where nothing is named."""
+        if self.preset:
+            if self.blocks or self.networks:
+                raise click.UsageError("a preset has its own network; leave --block and --network out")
+            published, network = load_preset(self.preset, self.image_size)
+            return [self.including(network)], published.paradigm
+        if not self.blocks and not self.networks:
+            raise click.UsageError("say what to predict: --block NAME or --network NAME")
+        if self.blocks and self.include:
+            raise click.UsageError("--include is for networks; a block has no stem and no head")
+        blocks = [load_block(name, self.image_size) for name in self.blocks]
+        return [*blocks, *self.load_networks()], None
+
+    def load_networks(self) -> list[AnyNetwork]:
+        """The networks that are named."""
+        return [self.including(load_network(name, self.image_size)) for name in self.networks]
+
+    def including(self, network: AnyNetwork) -> AnyNetwork:
+        """A network with its stem or head, where asked for."""
+        if not self.include:
+            return network
+        if not isinstance(network, Network):
+            raise click.UsageError(f"{network.name} always includes its embedding and classifier; leave --include out")
+        return network.including(*self.include)
 
 
-def preset_option(function: F) -> F:
-    """--preset."""
-    help_text = "Published dynamic network, from `latpred networks list`."
-    return click.option("--preset", metavar="NAME", help=help_text)(function)
+def _bundled(name: str, make: Callable[..., Any], decorators: Sequence[Callable[..., Any]]) -> Callable[[F], F]:
+    """Options of which a command gets one argument, `name`: what `make` makes of them."""
+    own: list[click.Parameter] = []
+    for decorator in reversed(decorators):
+        holder: Any = decorator(lambda: None)
+        own += holder.__click_params__
+    fields = [str(option.name) for option in own]
+
+    def decorate(function: F) -> F:
+        @wraps(function)
+        def with_one(**given: Any) -> Any:
+            bundle = make(**{field: given.pop(field) for field in fields})
+            return function(**{name: bundle}, **given)
+
+        result: Any = with_one
+        result.__click_params__ = [*getattr(function, "__click_params__", []), *own]
+        return result  # type: ignore[no-any-return]
+
+    return decorate
 
 
-def network_option(function: F) -> F:
-    """--network alone, several times."""
-    help_text = "Network: a name of `latpred networks list`, or a YAML file. Repeat for several."
-    return click.option("--network", "networks", multiple=True, required=True, metavar="NAME|FILE", help=help_text)(
-        function
-    )
-
-
-def batch_option(function: F) -> F:
-    """--batch."""
-    help_text = "Samples at once; default: the device's own."
-    return click.option("--batch", type=click.IntRange(min=1), help=help_text)(function)
-
-
-def model_option(function: F) -> F:
-    """--model."""
+def _networks_option(*, required: bool) -> Callable[[F], F]:
     return click.option(
-        "--model", type=click.Choice(MODELS), default="published", help="Cost model.", show_default=True
-    )(function)
+        "--network",
+        "networks",
+        multiple=True,
+        required=required,
+        metavar="NAME|FILE",
+        help="Network: a name of `latpred networks list`, or a YAML file.",
+        callback=_several,
+        shell_complete=_completing(list_networks),
+    )
 
 
-def kernel_options(function: F) -> F:
-    """--precision, --library."""
-    library = click.option(
-        "--library", metavar="NAME", help="Kernels: triton, tensorrt; default: the first that is calibrated."
+def target_options(*, blocks: bool = True, preset: bool = False) -> Callable[[F], F]:
+    """--network, --image-size, --include, and with them --block and --preset; hands `targets`."""
+    block = click.option(
+        "--block",
+        "blocks",
+        multiple=True,
+        metavar="NAME|FILE",
+        help="Block: <network>-stage<k>[-first], or a YAML file.",
+        callback=_several,
+        shell_complete=_completing(_block_names),
     )
-    precision = click.option(
-        "--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True, help="Of maps and weights."
-    )
-    return precision(library(function))
+    include = click.option("--include", callback=names, metavar="PART,…", help="Count also the network's stem, head.")
+    published = preset_option("Published dynamic network, from `latpred networks list`.")
+    options = [_networks_option(required=not blocks), image_size_option, include]
+    return _bundled("targets", Targets, [*([block] if blocks else []), *options, *([published] if preset else [])])
+
+
+def how_options(*, batch: bool = True) -> Callable[[F], F]:
+    """--batch, --model, --precision, --library; hands `how`, keywords of `latpred.predict`."""
+    help_text = "Samples at once; default: the device's own."
+    decorators = [
+        click.option("--model", type=Choice(MODELS), default="published", help="Cost model.", show_default=True),
+        click.option(
+            "--precision", type=Choice(PRECISIONS), default="fp32", show_default=True, help="Of maps and weights."
+        ),
+        click.option(
+            "--library", metavar="NAME", help="Kernels: triton, tensorrt; default: the first that is calibrated."
+        ),
+    ]
+    if batch:
+        decorators = [click.option("--batch", type=click.IntRange(min=1), help=help_text), *decorators]
+    return _bundled("how", dict, decorators)
 
 
 def format_option(function: F) -> F:
-    """--format."""
+    """--format; hands `form`."""
     return click.option(
-        "--format", "form", type=click.Choice(FORMATS), default="table", help="What to print.", show_default=True
+        "--format", "form", type=Choice(FORMATS), default="table", help="What to print.", show_default=True
     )(function)
 
 
 def load_devices(names: Sequence[str]) -> list[HardwareProfile]:
     """A profile per name or path."""
     return [load_profile(name) for name in names]
-
-
-def load_targets(
-    blocks: Sequence[str],
-    networks: Sequence[str],
-    image_size: tuple[int, int] | None,
-    include: tuple[str, ...] = (),
-) -> list[Bottleneck | AnyNetwork]:
-    """Blocks, then networks; a usage error where there is neither."""
-    if not blocks and not networks:
-        raise click.UsageError("say what to predict: --block NAME or --network NAME")
-    if blocks and include:
-        raise click.UsageError("--include is for networks; a block has no stem and no head")
-    return [
-        *(load_block(name, image_size) for name in blocks),
-        *(including(load_network(name, image_size), include) for name in networks),
-    ]
-
-
-def load_targets_or_preset(
-    preset: str | None,
-    blocks: Sequence[str],
-    networks: Sequence[str],
-    image_size: tuple[int, int] | None,
-    include: tuple[str, ...],
-) -> tuple[list[Bottleneck | AnyNetwork], Paradigm | None]:
-    """A preset's network and paradigm, or the blocks and networks named."""
-    if not preset:
-        return load_targets(blocks, networks, image_size, include), None
-    if blocks or networks:
-        raise click.UsageError("a preset has its own network; leave --block and --network out")
-    published, network = load_preset(preset, image_size)
-    return [including(network, include)], published.paradigm
-
-
-def including(network: AnyNetwork, parts: tuple[str, ...]) -> AnyNetwork:
-    """A network with its stem or head, where asked for."""
-    if not parts:
-        return network
-    if not isinstance(network, Network):
-        raise click.UsageError(f"{network.name} always includes its embedding and classifier; leave --include out")
-    return network.including(*parts)
-
-
-def names(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
-    """Callback of an option: names separated by commas."""
-    return tuple(text.split(",")) if text else ()
-
-
-def one(values: Sequence[Any] | None) -> Any:
-    """A single value, or None; several become a tuple."""
-    return None if not values else values[0] if len(values) == 1 else tuple(values)

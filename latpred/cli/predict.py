@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from latpred.cli import options, output, skipping
+from latpred.cli.command import command
 from latpred.devices.profile import HardwareProfile
 from latpred.prediction import predict as predict_latency
 from latpred.report import Report
@@ -26,10 +27,9 @@ if TYPE_CHECKING:
 _BETA_STREAM = 1
 
 
-@click.command(short_help="Predict a block or network.")
+@command(short_help="Predict a block or network.")
 @options.device_option
-@options.target_options
-@options.preset_option
+@options.target_options(preset=True)
 @skipping.skipping_options()
 @click.option(
     "--rates", type=click.Path(path_type=Path), help="Rates per block, or per sample and block: .csv, .json, .npy."
@@ -40,26 +40,17 @@ _BETA_STREAM = 1
     "--draws", type=click.IntRange(min=1), help="Samples drawn with --beta, batches of samples; default 10000."
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the draws; default 0.")
-@options.batch_option
-@options.model_option
-@options.kernel_options
+@options.how_options()
 @options.format_option
 def predict(
     devices: tuple[str, ...],
-    blocks: tuple[str, ...],
-    networks: tuple[str, ...],
-    image_size: tuple[int, int] | None,
-    include: tuple[str, ...],
-    preset: str | None,
+    targets: options.Targets,
     rates: Path | None,
     beta: tuple[float, ...] | None,
     masks: Path | None,
     draws: int | None,
     seed: int | None,
-    batch: int | None,
-    model: str,
-    precision: str,
-    library: str | None,
+    how: dict[str, Any],
     form: str,
     **skipped: Any,
 ) -> None:
@@ -77,17 +68,16 @@ def predict(
     latpred predict --device v100 --network resnet50 --S 4-4-2-1 --beta 0.5,0.2
     latpred predict --device h200 --block r50-stage1 --S 4 --r 0.6 --model calibrated --precision fp16
     """
-    targets, own = options.load_targets_or_preset(preset, blocks, networks, image_size, include)
+    loaded, own = targets.load()
     drawing = {name: value for name, value in (("draws", draws), ("seed", seed)) if value is not None}
-    of_samples = _sample_rates(skipped, rates, beta, masks, targets, own, drawing)
+    of_samples = _sample_rates(skipped, rates, beta, masks, loaded, own, drawing)
     if drawing and of_samples is None:
         raise click.UsageError(f"--{next(iter(drawing))} needs rates per sample: --beta, or --rates with several rows")
     paradigm = skipping.build(**skipped, preset=own)
     origin = _origin(beta, of_samples, seed) if beta else ()
-    kernels: Any = {"model": model, "precision": precision, "library": library}
     results = [
-        (target, _answer(target, profile, paradigm, of_samples, drawing, origin, batch=batch, **kernels))
-        for target in targets
+        (target, _answer(target, profile, paradigm, of_samples, drawing, origin, **how))
+        for target in loaded
         for profile in options.load_devices(devices)
     ]
     _print(results, form)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from latpred.cli import options, output
+from latpred.cli.command import Choice, command
 from latpred.studies.recommendation import recommend_granularity as recommend
-from latpred.workloads.catalogue import load_network
 from latpred.workloads.masks import MaskRates
 from latpred.workloads.networks import Network
 
@@ -18,32 +18,23 @@ from latpred.workloads.networks import Network
 _ABOUT = ("target", "device", "model", "batch", "precision", "library")
 
 
-@click.command("recommend-granularity", short_help="Choose S or G for each stage.")
+@command("recommend-granularity", short_help="Choose S or G for each stage.")
 @options.device_option
-@options.network_option
-@options.image_size_option
-@click.option("--r", "r", callback=options.numbers, metavar="R[,R…]", help="Activation rate, one or per stage.")
+@options.target_options(blocks=False)
+@click.option("--r", "r", callback=options.rates, metavar="R[,R…]", help="Activation rate, one or per stage.")
 @click.option("--masks", type=click.Path(path_type=Path), help="Pixel masks per stage (.npz): the rate at each S.")
-@click.option(
-    "--paradigm", type=click.Choice(["spatial", "channel"]), default="spatial", show_default=True, help="S or G."
-)
+@click.option("--paradigm", type=Choice(["spatial", "channel"]), default="spatial", show_default=True, help="S or G.")
 @click.option("--tolerance", type=float, help="Latency over the best that costs nothing; default 0.01, with masks 0.")
-@options.batch_option
-@options.model_option
-@options.kernel_options
+@options.how_options()
 @options.format_option
 def recommend_granularity(
     devices: tuple[str, ...],
-    networks: tuple[str, ...],
-    image_size: tuple[int, int] | None,
+    targets: options.Targets,
     r: tuple[float, ...] | None,
     masks: Path | None,
     paradigm: str,
     tolerance: float | None,
-    batch: int | None,
-    model: str,
-    precision: str,
-    library: str | None,
+    how: dict[str, Any],
     form: str,
 ) -> None:
     """Choose S (or G) for each stage: the smallest that is within a tolerance of the fastest.
@@ -59,16 +50,14 @@ def recommend_granularity(
     """
     if bool(r) == bool(masks):
         raise click.UsageError("give the rates: either --r or --masks")
-    rates = _count(masks) if masks else r or ()
-    recommendations = []
-    for name in networks:
-        network = load_network(name, image_size)
-        if not isinstance(network, Network):
-            raise click.UsageError(f"{network.name} has no stages, so no granularity to choose")
-        for profile in options.load_devices(devices):
-            kernels: Any = {"model": model, "precision": precision, "library": library}
-            found = recommend(network, profile, rates, paradigm=paradigm, tolerance=tolerance, batch=batch, **kernels)
-            recommendations.append(found)
+    rates: Any = _count(masks) if masks else r
+    recommendations = [
+        recommend(cast(Network, network), profile, rates, paradigm=paradigm, tolerance=tolerance, **how)
+        for network in targets.load_networks()
+        for profile in options.load_devices(devices)
+    ]
+    if targets.include:
+        click.echo("note: a stem or head skips nothing; the choice is that without them", err=True)
     if form == "json":
         results = [recommendation.to_dict() for recommendation in recommendations]
         output.print_json(results[0] if len(results) == 1 else results)

@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
+from latpred import wording
 from latpred.cli import options
+from latpred.wording import did_you_mean, quoted
 from latpred.workloads.paradigms import FUSIONS, RATES, SINGLE, Joint, Paradigm, Static
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -19,7 +21,7 @@ _HALVES = ("attention_r", "mlp_r")
 
 def skipping_options(*, ranges: bool = False) -> Callable[[F], F]:
     """--paradigm, --S, --G, --r, the rates of parts, and --unfuse; with `ranges`, --r takes several rates."""
-    r_metavar, r_callback = ("R[,R…]", options.numbers) if not ranges else ("R,…|START:STOP:STEP", options.ranges)
+    r_metavar, r_callback = ("R[,R…]", options.rates) if not ranges else ("R,…|START:STOP:STEP", options.rate_ranges)
     r_help = "Activation rate: one, per stage or per block." if not ranges else "Activation rates, e.g. 0.1:1.0:0.05."
     paradigm_help = f"What is skipped: {', '.join(SINGLE)}; --S or --G alone implies it."
     S_help = "Patch edge [pixels]: 4, or 4-4-2-1 for one per stage."
@@ -33,7 +35,7 @@ def skipping_options(*, ranges: bool = False) -> Callable[[F], F]:
     ]
     for part in () if ranges else _PART_RATES:
         part_help = f"Rate of the {part} part alone."
-        decorators.append(click.option(f"--{part}-r", callback=options.numbers, metavar="R", help=part_help))
+        decorators.append(click.option(f"--{part}-r", callback=options.rates, metavar="R", help=part_help))
 
     def decorate(function: F) -> F:
         for decorator in reversed(decorators):
@@ -47,7 +49,8 @@ def _fusions(context: click.Context, parameter: click.Parameter, text: str | Non
     names = tuple(dict.fromkeys(text.split(","))) if text else ()
     unknown = [name for name in names if name not in FUSIONS]
     if unknown:
-        raise click.BadParameter(f"{unknown[0]!r} is no fusion; choose from {', '.join(FUSIONS)}")
+        hint = did_you_mean(unknown[0], FUSIONS)
+        raise click.BadParameter(f"{quoted(unknown[0])} is no fusion; choose from {', '.join(FUSIONS)}{hint}")
     return names
 
 
@@ -60,7 +63,7 @@ def kinds(paradigm: str | None, S: Any, G: Any, r: Any, part_rates: dict[str, An
         unknown = [name for name in names if name not in SINGLE]
         if unknown:
             raise click.UsageError(
-                f"unknown paradigm {unknown[0]!r}; choose {', '.join(SINGLE)}, static, or join some with +"
+                wording.unknown("paradigm", unknown[0], (*SINGLE, Static.name), "several joined with +")
             )
         return names
     if S and G:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from latpred.cli import options, output, skipping
+from latpred.cli.command import Choice, command
 from latpred.cli.progress import progress_bar
 from latpred.files import check_output, whole_file
 from latpred.studies.sweep import check_size
@@ -22,24 +23,20 @@ if TYPE_CHECKING:
 DATA_SUFFIXES = (".csv", ".json")
 
 
-@click.command(short_help="Predict a grid of settings; table, file or plot.")
+@command(short_help="Predict a grid of settings; table, file or plot.")
 @options.device_option
-@options.target_options
+@options.target_options(preset=True)
 @skipping.skipping_options(ranges=True)
 @click.option("--masks", type=click.Path(path_type=Path), help="Pixel masks per stage (.npz): the rate at each S.")
 @click.option("--batch", callback=options.ranges, metavar="N,…", help="Batches; default: the device's own.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the sweep: .png, .svg, .pdf, …")
-@click.option("--x", "axis", type=click.Choice(["r", "granularity", "batch"]), help="What the plot runs over.")
+@click.option("--x", "axis", type=Choice(["r", "granularity", "batch"]), help="What the plot runs over.")
 @click.option("--output", "output_file", type=click.Path(path_type=Path), help="Write the rows: .csv or .json.")
-@options.model_option
-@options.kernel_options
+@options.how_options(batch=False)
 @options.format_option
 def sweep(
     devices: tuple[str, ...],
-    blocks: tuple[str, ...],
-    networks: tuple[str, ...],
-    image_size: tuple[int, int] | None,
-    include: tuple[str, ...],
+    targets: options.Targets,
     paradigm: str | None,
     S: tuple[Any, ...] | None,
     G: tuple[Any, ...] | None,
@@ -50,9 +47,7 @@ def sweep(
     plot: Path | None,
     axis: str | None,
     output_file: Path | None,
-    model: str,
-    precision: str,
-    library: str | None,
+    how: dict[str, Any],
     form: str,
 ) -> None:
     """Predict a grid of devices × blocks or networks × S or G × r × batch.
@@ -66,23 +61,14 @@ def sweep(
         --batch 1,2,4,8,16,32,64,128 --plot batch.svg
     """
     _check_files(plot, output_file)
-    targets, profiles = options.load_targets(blocks, networks, image_size, include), options.load_devices(devices)
-    if masks:
-        settings = _masked(masks, targets, paradigm=paradigm, S=S, G=G, r=r, unfuse=unfuse)
-    else:
-        settings = _grid(paradigm, S, G, r, unfuse)
+    (loaded, preset), profiles = targets.load(), options.load_devices(devices)
+    skipped: dict[str, Any] = {"paradigm": paradigm, "S": S, "G": G, "r": r, "unfuse": unfuse, "preset": preset}
+    settings = _masked(masks, loaded, **skipped) if masks else _grid(**skipped)
+    for symbol, given in (("S", S), ("G", G)):
+        _say_if_meant_per_stage(symbol, given, loaded)
     batches = [_whole(size) for size in batch] if batch else [None]
     with progress_bar("predicting") as progress:
-        frame = sweep_latency(
-            targets,
-            profiles,
-            settings,
-            batches=batches,
-            model=model,
-            precision=precision,
-            library=library,
-            progress=progress,
-        )
+        frame = sweep_latency(loaded, profiles, settings, batches=batches, progress=progress, **how)
     for note in frame.attrs["notes"]:
         click.echo(f"note: {note}", err=True)
     if output_file:
@@ -96,17 +82,25 @@ def sweep(
         _print(frame, form)
 
 
-def _grid(paradigm: str | None, S: Any, G: Any, r: Any, unfuse: tuple[str, ...]) -> list[Paradigm]:
+def _say_if_meant_per_stage(symbol: str, given: tuple[Any, ...] | None, targets: list[Any]) -> None:
+    """A note where as many settings are given as a network has stages: that may be one setting in the wrong words."""
+    stages = {len(target.stages) for target in targets if isinstance(target, Network)}
+    if given and len(given) in stages and not any(isinstance(setting, tuple) for setting in given):
+        texts = list(map(str, given))
+        click.echo(
+            f"note: --{symbol} {','.join(texts)} are {len(given)} settings; one setting per stage is {'-'.join(texts)}",
+            err=True,
+        )
+
+
+def _grid(*, S: Any, G: Any, r: Any, **others: Any) -> list[Paradigm]:
     """Every combination of the settings given."""
-    names = skipping.kinds(paradigm, S, G, r, {})
+    names = others["preset"] or skipping.kinds(others["paradigm"], S, G, r, {})
     if not names or not r:
         raise click.UsageError("the sweep is empty: give --S or --G with --r, or --paradigm layer with --r")
     check_size(S=len(S or "1"), G=len(G or "1"), rates=len(r))
     return [
-        skipping.build(paradigm=paradigm, S=edge, G=group, r=(rate,), unfuse=unfuse)
-        for edge in _each(S)
-        for group in _each(G)
-        for rate in r
+        skipping.build(S=edge, G=group, r=(rate,), **others) for edge in _each(S) for group in _each(G) for rate in r
     ]
 
 

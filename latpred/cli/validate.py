@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from latpred.cli import options, output
+from latpred.cli.command import Choice, command
 from latpred.cli.progress import progress_bar
 from latpred.devices.catalogue import load_profile
 from latpred.measuring.validation import ALL_MODELS, rows_to_judge
@@ -16,13 +17,11 @@ from latpred.measuring.validation import validate as validate_models
 from latpred.precision import PRECISIONS
 
 
-@click.command()
+@command()
 @click.argument("file", metavar="MEASUREMENTS.csv", type=click.Path(path_type=Path))
-@click.option("--device", required=True, metavar="NAME|FILE", help="Device that was measured: a name or YAML file.")
-@click.option(
-    "--model", "models", multiple=True, type=click.Choice(ALL_MODELS), help="Model; default: all. Repeatable."
-)
-@click.option("--precision", type=click.Choice(PRECISIONS), help="Only rows of this precision.")
+@options.one_device_option("Device that was measured: a name or YAML file.")
+@click.option("--model", "models", multiple=True, type=Choice(ALL_MODELS), help="Model; default: all. Repeatable.")
+@click.option("--precision", type=Choice(PRECISIONS), help="Only rows of this precision.")
 @click.option("--library", metavar="NAME", help="Only rows of these kernels; default: those of most rows.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw predicted against measured: .png, .svg, …")
 @click.option(

@@ -60,8 +60,8 @@ def candidates(
     network: AnyNetwork,
     profile: HardwareProfile,
     *,
-    batch: int | None,
-    model: str,
+    batch: int | None = None,
+    model: str = "published",
     precision: str = "fp32",
     library: str | None = None,
 ) -> dict[str, Paradigm]:
