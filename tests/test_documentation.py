@@ -27,6 +27,16 @@ def test_blocks_are_found_and_their_output_is_not_left_out():
         assert len(parameter.values[0].splitlines()) > len(re.findall(r"^\$ ", parameter.values[0], re.MULTILINE))
 
 
+def test_the_python_of_the_readme_runs(capsys):
+    (block,) = re.findall(r"^```python\n(.*?)^```$", (documents.ROOT / "README.md").read_text("utf-8"), re.M | re.S)
+    names = {}
+    exec(block, names)
+    printed = [float(value) for value in capsys.readouterr().out.split()]
+    assert printed == [names["report"].latency_s, names["report"].ratio, names["report"].break_even_rate]
+    assert len(names["frame"]) == 6
+    assert len(names["choice"]) == 4
+
+
 def test_shell_blocks_with_output_are_console_blocks():
     for page in documents.PAGES:
         for block in re.findall(
