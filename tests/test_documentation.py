@@ -65,6 +65,20 @@ def test_the_table_of_devices_in_the_model_is_that_of_the_published_profiles():
         assert row in text, name
 
 
+@pytest.mark.parametrize(
+    ("page", "record"), [("devices.md", latpred.HardwareProfile), ("networks.md", latpred.Network)]
+)
+def test_the_tables_of_fields_are_those_of_the_records(page, record):
+    text = (documents.ROOT / "docs" / page).read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|.*\| ([^|]*) \|$", text, re.M)
+    told = {name: default for names, default in rows for name in re.findall(r"\w+", names)}
+    assert list(told) == list(record.model_fields)
+    for name, field in record.model_fields.items():
+        assert (told[name] == "needed") == field.is_required(), name
+        if isinstance(field.default, str | int | float) and field.default != "":
+            assert told[name] == str(field.default).lower(), name
+
+
 def test_completion_as_documented(tmp_path):
     text = (documents.ROOT / "docs" / "commands" / "index.md").read_text(encoding="utf-8")
     for shell in ("bash", "zsh", "fish"):
