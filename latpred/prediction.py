@@ -83,7 +83,7 @@ def predict(
 
 def _caveats(profile: HardwareProfile, cost: CostModel, paradigm: Paradigm, batch: int) -> list[str]:
     """What a reader must know of the device's parameters, the model's error, and what was not measured."""
-    notes = [] if profile.validated else [f"{profile.name}'s parameters are from data sheets and were never validated"]
+    notes = list(profile.caveats(cost.calibration))
     for found in profile.calibrations if cost.name == "published" else ():
         if found.published_error is not None:
             device, error = found.provenance.device, found.published_error

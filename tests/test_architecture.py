@@ -14,6 +14,7 @@ PACKAGE = Path(latpred.__file__).parent
 LAYERS = (
     "errors units precision wording",
     "records",
+    "plain_yaml",
     "files",
     "devices workloads",
     "models",

@@ -241,7 +241,9 @@ def test_what_a_report_says_of_errors():
     assert "extrapolated: h200 was calibrated with batches 1 to 128, not 512" in calibrated(block, batch=512).notes
     assert any("the published model was off by" in note for note in predict(block, H200).notes)
     a100 = latpred.load_profile("a100")
-    assert predict(block, a100).notes == ("a100's parameters are from data sheets and were never validated",)
+    assert predict(block, a100).notes == (
+        "a100's parameters were never validated: no prediction was compared with a measurement",
+    )
 
 
 @pytest.mark.parametrize(

@@ -225,15 +225,15 @@ def test_unknown_names_list_what_there_is(run):
 
 
 def test_wrong_data_is_exit_code_1_and_names_every_field(run, tmp_path):
-    (tmp_path / "mine.yaml").write_text("name: mine\npes: none\nfp32_lanes_per_pe: 64\nclock_hz: 900e9\n")
+    (tmp_path / "mine.yaml").write_text("name: mine\npes: none\nfp32_lanes_per_pe: 64\nclock_hz: 900\n")
     for command in (
         "devices validate mine.yaml",
         "predict --device mine.yaml --block r50-stage1",
         "devices show mine.yaml",
     ):
         assert fails(run, 1, command) == (
-            "mine.yaml: pes: must be a whole number, got 'none'; clock_hz: must be a number, got '900e9'; "
-            "dram_bandwidth: missing; l2_bandwidth_ratio: missing"
+            "mine.yaml: pes: must be a whole number, got 'none'; "
+            "clock_hz: 900 would be 900 Hz; write 900e6 for 900 MHz; dram_bandwidth: missing"
         )
 
 

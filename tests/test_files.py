@@ -99,13 +99,12 @@ def test_your_own_device_by_path(tmp_path):
         ("name: x\n\tpes: 4\n", "not YAML: line 2, column 1: found a tab character that violates indentation"),
         ("name: {\n", "not YAML: line 2, column 1: did not find expected node content"),
         ("name: a\n---\nname: b\n", "not YAML: line 2, column 1: but found another document"),
-        ("pes: 1\nname: x\npes: 2\n", "not YAML: line 3, column 1: pes is given twice"),
-        ("day: 2026-13-01\n", "not YAML: month must be in 1..12"),
+        ("pes: 1\nname: x\npes: 2\n", "not YAML: line 3, column 1: 'pes' is given twice"),
         ("name: " + "[" * 5000 + "\n", "not YAML: "),
         (b"\xff\xfe\x00", "is not a text file"),
         (
             "name: !!python/object/apply:os.system [ls]\n",
-            "not YAML: line 1, column 7: could not determine a constructor",
+            "not YAML: line 1, column 7: tags are not read: write the value without 'tag:yaml.org,2002:python/object/",
         ),
     ],
 )
@@ -117,19 +116,19 @@ def test_a_file_that_cannot_be_read(tmp_path, monkeypatch):
     def refuse(*arguments, **options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(latpred.DataError, match=r"mine\.yaml: cannot be read: Permission denied"):
         read_yaml(tmp_path / "mine.yaml")
 
 
 def test_every_problem_of_a_device_is_named_at_once(tmp_path):
-    text = changed(V100, pes="-4", fp32_lanes_per_pe='"64"', clock_hz="900e9", dram_bandwidth=".nan", kernel_s="-1")
+    text = changed(V100, pes="-4", fp32_lanes_per_pe="many", clock_hz="900e9", dram_bandwidth=".nan", kernel_s="-1")
     text = changed(text, overlap="both", default_batch="1.5", l2_bandwidth_ratio=None, title="3") + "watts: 300\n"
     assert fails(tmp_path, latpred.load_profile, text) == (
         "title: must be text, got 3; pes: must be at least 1, got -4; "
-        "fp32_lanes_per_pe: must be a whole number, got '64'; "
-        "clock_hz: must be a number, got '900e9'; "
-        "dram_bandwidth: must be a finite number, got nan; l2_bandwidth_ratio: missing; "
+        "fp32_lanes_per_pe: must be a whole number, got 'many'; "
+        "clock_hz: 9e+11 would be 900 GHz; write 900e6 for 900 MHz; "
+        "dram_bandwidth: must be a finite number, got nan; "
         "kernel_s: must be at least 0, got -1; overlap: must be 'add' or 'max', got 'both'; "
         "default_batch: must be a whole number, got 1.5; watts: unknown field"
     )

@@ -2,56 +2,80 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
 
+from latpred.devices.libraries import NUMBERS
+from latpred.devices.quantities import Bandwidth, Duration, Error, Finite, MacRate, MacRateOrNone, Number, Size
 from latpred.precision import Precision
-from latpred.records import Count, Plain, Positive, Record
+from latpred.records import Count as AnyCount
+from latpred.records import Plain, Record, describe
+from latpred.wording import did_you_mean, quoted
 
-Finite = Annotated[float, Plain, Field(allow_inf_nan=False, strict=True)]
+Samples = Annotated[AnyCount, Field(le=10**9)]
 
 
 class Peaks(Record):
     """What `latpred measure` found that the device can do at most; rates in multiply-adds, bandwidths in bytes/s."""
 
-    copy_bandwidth: Positive
-    l2_bandwidth: Positive
-    l2_bytes: Positive
-    fp32_macs: Positive
-    tf32_macs: Positive
-    fp16_macs: Positive
-    kernel_graph_s: Positive
-    kernel_stream_s: Positive
+    copy_bandwidth: Bandwidth
+    l2_bandwidth: Bandwidth
+    l2_bytes: Size
+    fp32_macs: MacRate
+    #: 0 where the device has no TF32.
+    tf32_macs: MacRateOrNone
+    fp16_macs: MacRate
+    kernel_graph_s: Duration
+    kernel_stream_s: Duration
     source: str
 
 
-class FittedNumber(Record):
-    """One number of a calibration."""
+class _Named(Record):
+    """One of several in a file, there by name; what is wrong with it is told with the name."""
 
     name: str
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _told_by_name(cls, fields: Any, validated: ModelWrapValidatorHandler[Any]) -> Any:
+        try:
+            return validated(fields)
+        except ValidationError as problems:
+            name = fields.get("name") if isinstance(fields, dict) else None
+            raise ValueError(f"{quoted(name)}: {describe(problems, cls)}") from None
+
+
+class FittedNumber(_Named):
+    """One number of a calibration."""
+
     value: Finite
 
 
-class ClassError(Record):
+class ClassError(_Named):
     """Errors on shapes left out of the fit, of one class of operators or one paradigm of blocks.
 
     `low`, `high` bound 80 % of the measured over the predicted times.
     """
 
-    name: str
-    n: Count
-    median_error: Finite
-    mean_error: Finite
-    low: Positive
-    high: Positive
+    n: AnyCount
+    median_error: Error
+    mean_error: Error
+    low: Number
+    high: Number
+
+    @model_validator(mode="after")
+    def _low_below_high(self) -> ClassError:
+        if self.low > self.high:
+            raise ValueError(f"{self.name!r}: low={self.low:g} is above high={self.high:g}")
+        return self
 
 
 class Provenance(Record):
     """What a calibration was fitted on."""
 
     data_sha256: str
-    rows: Count
+    rows: AnyCount
     device: str
     date: str
     latpred: str
@@ -60,18 +84,21 @@ class Provenance(Record):
 
 
 class Calibration(Record):
-    """The fitted numbers of a kernel library on this device in one precision, at most twelve."""
+    """The fitted numbers of a kernel library on this device in one precision: all that its equations need, no other.
+
+    `latpred.devices.libraries` has the names, and the range that each lies in.
+    """
 
     precision: Precision
-    library: str
+    library: Literal["triton", "tensorrt"]
     numbers: Annotated[tuple[FittedNumber, ...], Field(max_length=12)]
-    errors: tuple[ClassError, ...]
+    errors: Annotated[tuple[ClassError, ...], Field(min_length=1)]
     provenance: Provenance
-    batches: tuple[Count, Count]
+    batches: Annotated[tuple[Samples, Samples], Plain]
     #: Measured latency at the S chosen over the least, minus 1: 95th percentile on shapes left out.
-    granularity_regret_p95: Finite | None = None
+    granularity_regret_p95: Error | None = None
     #: Mean error of the published model on the blocks measured; it knows FP32 only.
-    published_error: Finite | None = None
+    published_error: Error | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -84,10 +111,37 @@ class Calibration(Record):
         if isinstance(numbers, dict):
             changes["numbers"] = tuple({"name": name, "value": value} for name, value in numbers.items())
         if isinstance(errors, dict):
-            changes["errors"] = tuple({"name": name, **found} for name, found in errors.items())
-        if isinstance(fields.get("batches"), list):
-            changes["batches"] = tuple(fields["batches"])
+            changes["errors"] = tuple(
+                {"name": name, **found} if isinstance(found, dict) else {"name": name, "found": found}
+                for name, found in errors.items()
+            )
         return {**fields, **changes}
+
+    @field_validator("batches")
+    @classmethod
+    def _from_few_to_many(cls, batches: tuple[int, int]) -> tuple[int, int]:
+        if batches[0] > batches[1]:
+            raise ValueError(f"the lowest comes first, got {batches[0]}, {batches[1]}")
+        return batches
+
+    @model_validator(mode="after")
+    def _numbers_of_the_library(self) -> Calibration:
+        """Every number that the equations need, by name and within its range."""
+        wanted = NUMBERS[self.library][self.precision]
+        given = {number.name: number.value for number in self.numbers}
+        missing = [name for name in wanted if name not in given]
+        problems = [f"numbers {name}: missing" for name in missing]
+        if len(given) < len(self.numbers):
+            problems.append("numbers: one is given twice")
+        for name, value in given.items():
+            if name not in wanted:
+                problems.append(f"numbers {quoted(name)}: unknown number{did_you_mean(name, missing or wanted)}")
+            elif not wanted[name].low <= value <= wanted[name].high:
+                low, high = wanted[name].low, wanted[name].high
+                problems.append(f"numbers {name}: must be from {low:g} to {high:g}, got {value:g}")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
 
     def error_of(self, *names: str) -> ClassError | None:
         """The errors of the first of `names` that was validated."""

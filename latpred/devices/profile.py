@@ -7,20 +7,29 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from latpred.devices.calibration import Calibration, Peaks
+from latpred.devices.quantities import Bandwidth, Clock, Count, Duration, Flops, FlopsOrNone, Ratio, Size
 from latpred.errors import InputError, ProfileError
-from latpred.records import Count, Plain, Positive, Record
+from latpred.precision import PRECISIONS
+from latpred.records import Plain, Record
+from latpred.wording import did_you_mean, listed, quoted
 
 
 class DataSheet(Record):
-    """What the vendor states, where it was looked up; never used by the published model."""
+    """What the vendor states, where it was looked up; never used by the published model.
+
+    Peaks of tensor units are dense; 0 says that the device has none. `fp16_lane_peak_flops` is that of halves in pairs
+    on the FP32 lanes, for devices without tensor units.
+    """
 
     pes: Count | None = None
     fp32_lanes_per_pe: Count | None = None
-    clock_hz: Positive | None = None
-    dram_bandwidth: Positive | None = None
-    l2_bytes: Positive | None = None
-    fp32_peak_flops: Positive | None = None
-    fp16_tensor_peak_flops: Positive | None = None
+    clock_hz: Clock | None = None
+    dram_bandwidth: Bandwidth | None = None
+    l2_bytes: Size | None = None
+    fp32_peak_flops: Flops | None = None
+    fp16_lane_peak_flops: Flops | None = None
+    fp16_tensor_peak_flops: FlopsOrNone | None = None
+    tf32_tensor_peak_flops: FlopsOrNone | None = None
     source: str
 
 
@@ -45,7 +54,8 @@ class HardwareProfile(Record):
     dram_bandwidth
         Off-chip bandwidth B [bytes/s].
     l2_bandwidth_ratio
-        Bandwidth of the on-chip global memory (L2) as a multiple of `dram_bandwidth`, λ.
+        Bandwidth of the on-chip global memory (L2) as a multiple of `dram_bandwidth`, λ; 4 unless given, as the papers
+        have it for all but one of their devices, and predictions then note that it is assumed.
     transaction_elements
         Width of a memory transaction q [FP32 elements]; 8 is a 32-byte sector.
     cycles_in_flight
@@ -59,7 +69,7 @@ class HardwareProfile(Record):
     sources, datasheet
         Where each value is from, and what the vendor states beside it.
     validated
-        False where nothing predicted with these parameters has been compared with a measurement or a paper.
+        True where predictions with these parameters were compared with a measurement or a paper.
     peaks, calibrations
         What was measured, and the calibrated model's numbers.
 
@@ -75,17 +85,17 @@ class HardwareProfile(Record):
     title: str = ""
     pes: Count
     fp32_lanes_per_pe: Count
-    clock_hz: Positive
-    dram_bandwidth: Positive
-    l2_bandwidth_ratio: Annotated[float, Field(ge=1, le=1e6, strict=True), Plain]
+    clock_hz: Clock
+    dram_bandwidth: Bandwidth
+    l2_bandwidth_ratio: Ratio = 4.0
     transaction_elements: Count = 8
     cycles_in_flight: Count = 4
-    kernel_s: Annotated[float, Field(ge=0, le=1e6, strict=True), Plain] = 8e-6
+    kernel_s: Duration = 8e-6
     overlap: Literal["add", "max"] = "add"
     default_batch: Count = 1
     sources: tuple[Source, ...] = ()
     datasheet: DataSheet | None = None
-    validated: bool = True
+    validated: bool = False
     peaks: Peaks | None = None
     calibrations: Annotated[tuple[Calibration, ...], Plain] = ()
 
@@ -95,10 +105,20 @@ class HardwareProfile(Record):
         """A file writes `sources` as a mapping, field: text; a hashable record keeps it as a tuple."""
         if not isinstance(sources, dict):
             return sources
-        unknown = sorted(str(field) for field in sources if field not in cls.model_fields)
+        unknown = [str(field) for field in sources if field not in cls.model_fields]
         if unknown:
-            raise ValueError(f"name unknown fields: {', '.join(unknown)}")
+            hint = did_you_mean(unknown[0], cls.model_fields) if len(unknown) == 1 else ""
+            raise ValueError(f"name unknown fields: {listed(sorted(unknown))}{hint}")
         return tuple({"field": field, "text": text} for field, text in sources.items())
+
+    @field_validator("calibrations")
+    @classmethod
+    def _one_of_a_kind(cls, calibrations: tuple[Calibration, ...]) -> tuple[Calibration, ...]:
+        kinds = [f"{found.precision} with {found.library}" for found in calibrations]
+        twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is given twice")
+        return calibrations
 
     @property
     def fp32_peak_macs(self) -> float:
@@ -118,11 +138,48 @@ class HardwareProfile(Record):
         return self.datasheet.l2_bytes if self.datasheet and self.datasheet.l2_bytes else 1.0
 
     def peak_macs(self, precision: str) -> float:
-        """Peak rate in a precision [multiply-adds/s]: measured, else the data sheet's, else that of the FP32 lanes."""
+        """Peak rate in a precision [multiply-adds/s]: measured, else the data sheet's; in FP32 else that of the lanes.
+
+        Raises
+        ------
+        InputError
+            The device has no such units, or their peak is not known.
+        """
+        known = {name: peak for name in PRECISIONS if (peak := self._known_peak(name))}
+        if precision in known:
+            return known[precision]
+        others = " or ".join(known)
+        if precision not in PRECISIONS:
+            raise InputError(f"unknown precision {quoted(precision)}; choose {others}")
+        if self._known_peak(precision) == 0:
+            raise InputError(f"{self.name} has no {precision.upper()}; choose {others}")
+        raise InputError(
+            f"{self.name}'s peak in {precision.upper()} is not known; choose {others}, or give its data sheet's "
+            f"{precision}_tensor_peak_flops (dense; 0 where it has none) under datasheet"
+        )
+
+    def _known_peak(self, precision: str) -> float | None:
+        """The peak [multiply-adds/s]; 0 where there are no such units, None where it is not known."""
         if self.peaks:
             return float(getattr(self.peaks, f"{precision}_macs"))
-        tensor = self.datasheet.fp16_tensor_peak_flops if self.datasheet else None
-        return tensor / 2 if precision == "fp16" and tensor else self.fp32_peak_macs
+        if precision == "fp32":
+            return self.fp32_peak_macs
+        sheet = self.datasheet or DataSheet(source="")
+        tensor: float | None = getattr(sheet, f"{precision}_tensor_peak_flops", None)
+        if precision == "fp16" and not tensor:
+            tensor = sheet.fp16_lane_peak_flops
+        return None if tensor is None else tensor / 2
+
+    def caveats(self, calibration: Calibration | None = None) -> tuple[str, ...]:
+        """What a reader must know of the parameters; little where a calibration of this device says how good it is."""
+        notes = []
+        if not (self.validated or calibration):
+            notes.append(
+                f"{self.name}'s parameters were never validated: no prediction was compared with a measurement"
+            )
+        if "l2_bandwidth_ratio" not in self.model_fields_set and not (calibration and self.peaks):
+            notes.append(f"{self.name} gives no l2_bandwidth_ratio: {self.l2_bandwidth_ratio:g} is assumed")
+        return tuple(notes)
 
     @property
     def calibrated_for(self) -> str:

@@ -208,7 +208,7 @@ def fit(
 
     described = rows.module.numbers(precision)
     names = list(described)
-    first = np.log([start[name] if start else described[name][0] for name in names])
+    first = np.log([start[name] if start else described[name].start for name in names])
     logs = np.log(measured)
 
     def residuals(values: Floats) -> Floats:
@@ -216,20 +216,20 @@ def fit(
 
     if check:
         _check_sensitivity(residuals, first, described, what)
-    # An efficiency is a share of a peak.
-    most = [0.0 if name.endswith("efficiency") else np.inf for name in names]
-    bounds = (first - np.log(100.0), np.minimum(first + np.log(100.0), most))
+    bounds = tuple(np.log([getattr(number, end) for number in described.values()]) for end in ("low", "high"))
     found = least_squares(residuals, first, bounds=bounds, loss="soft_l1", f_scale=ROBUST_FROM, max_nfev=60)
     return dict(zip(names, np.exp(found.x).tolist(), strict=True))
 
 
 def _check_sensitivity(residuals: Callable[[Floats], Floats], first: Floats, described: Any, what: str) -> None:
     base = residuals(first)
-    for index, (name, (_, meaning)) in enumerate(described.items()):
+    for index, (name, number) in enumerate(described.items()):
         moved = first.copy()
         moved[index] += 0.1
         if np.abs(residuals(moved) - base).max() < 0.1 * LEAST_SENSITIVITY:
-            raise DataError(f"{what}: no row depends on {name}, the {meaning}; measure operators or blocks that do")
+            raise DataError(
+                f"{what}: no row depends on {name}, the {number.meaning}; measure operators or blocks that do"
+            )
 
 
 def _chosen(rows: Design, inside: NDArray[np.bool_]) -> Design:

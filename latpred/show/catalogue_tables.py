@@ -65,7 +65,9 @@ _FIELD_UNITS = {
     "kernel_s": "s",
     "l2_bytes": "B",
     "fp32_peak_flops": "FLOP/s",
+    "fp16_lane_peak_flops": "FLOP/s",
     "fp16_tensor_peak_flops": "FLOP/s",
+    "tf32_tensor_peak_flops": "FLOP/s",
 }
 
 
@@ -87,6 +89,8 @@ def profile_table(profile: HardwareProfile) -> FittedTable:
 def _field_text(field: str, value: Any) -> str:
     if isinstance(value, str):
         return value
+    if field.endswith("tensor_peak_flops") and not value:
+        return "none"
     return si(value, _FIELD_UNITS[field]) if field in _FIELD_UNITS else f"{value:g}"
 
 

@@ -11,6 +11,9 @@ from latpred.measuring.gpu import peak_kernels
 from latpred.measuring.gpu.session import environment
 from latpred.measuring.gpu.timing import Job, cache_bytes, timed
 
+#: The compute capability of the first devices with TF32, those called Ampere.
+TF32_SINCE = (8, 0)
+
 
 def copy_bandwidth(elements: int = 2**29) -> float:
     """Bytes read and written per second by a copy far larger than the cache."""
@@ -47,7 +50,9 @@ def fma_peak(steps: int = 4096) -> float:
 
 
 def tensor_peak(precision: str, edge: int = 8192) -> float:
-    """Multiply-adds per second of a large matrix product in FP16, or in TF32."""
+    """Multiply-adds per second of a large matrix product in FP16, or in TF32: 0 where the device has none."""
+    if precision == "tf32" and torch.cuda.get_device_capability() < TF32_SINCE:
+        return 0.0
     dtype = torch.float16 if precision == "fp16" else torch.float32
     a, b = (torch.randn(edge, edge, device="cuda", dtype=dtype) for _ in range(2))
     before = torch.backends.cuda.matmul.allow_tf32

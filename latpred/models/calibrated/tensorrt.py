@@ -22,35 +22,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from latpred.devices.libraries import NUMBERS, Number
 from latpred.models.calibrated.triton import Device
 from latpred.models.tiling import Numbers, ceil_div
 from latpred.precision import element_bytes
 from latpred.workloads import operators as op
 
-#: The fitted numbers: name → (start, what it is). Never more than twelve in a precision.
-COMMON: dict[str, tuple[float, str]] = {
-    "kernel_s": (1.3e-5, "constant time of an engine with one convolution [s]"),
-    "efficiency": (0.9, "share of the peak rate that tiles of 128×128 reach"),
-    "program_s": (3e-6, "time to start and end a program of 128×128 outputs, smaller ones in proportion [s]"),
-    "depthwise_efficiency": (0.1, "share of the FP32 lanes' peak rate in a depthwise convolution"),
-    "dram_efficiency": (0.8, "share of the off-chip bandwidth"),
-    "overlap": (2.0, "exponent p of (computeᵖ + memoryᵖ)^(1/p)"),
-}
-FP32: dict[str, tuple[float, str]] = {
-    **COMMON,
-    "tile_loss": (0.3, "time that a multiply-add takes longer in a tile of 32×32"),
-    "wait_s": (4e-8, "latency of an element of the sum that other programs do not hide [s]"),
-    "winograd_efficiency": (0.85, "share of the peak rate that the Winograd kernel reaches"),
-    "winograd_program_s": (2e-6, "time to start and end a program of the Winograd kernel [s]"),
-    "plane_s": (6e-8, "time that an engine takes to turn to another map of a depthwise convolution [s]"),
-}
-FP16: dict[str, tuple[float, str]] = {
-    **COMMON,
-    "small_efficiency": (0.5, "share of the peak rate that tiles of 64×64 reach"),
-    "lane_efficiency": (0.7, "share of the lanes' peak rate, two halves at a time"),
-    "depthwise_s": (1e-5, "constant time that a depthwise convolution adds [s]"),
-    "strided_reads": (2.0, "times that a strided depthwise convolution reads its input"),
-}
 #: Rows × columns of the tiles on the FP32 lanes, on the tensor cores, and of the small one there.
 LANE_TILES = ((128, 128), (128, 64), (128, 32), (64, 64), (64, 32), (32, 32))
 TENSOR_TILES = ((128, 128), (256, 64))
@@ -89,9 +66,9 @@ class Work(NamedTuple):
     strided_bytes: Numbers
 
 
-def numbers(precision: str) -> dict[str, tuple[float, str]]:
+def numbers(precision: str) -> dict[str, Number]:
     """The numbers to fit."""
-    return FP16 if precision == "fp16" else FP32
+    return NUMBERS["tensorrt"][precision]
 
 
 def work_of(operator: op.Operator, batch: Numbers, precision: str) -> Work | None:

@@ -1,7 +1,8 @@
 """The kernels of `latpred.measuring.gpu` as equations: what each asks of the device, and how long that takes.
 
 An operator becomes `Work`: programs, steps of their sum, multiply-adds and bytes, all known from its shape and from the
-tile that the library ships. `times` turns work into time with the fitted numbers `NUMBERS`.
+tile that the library ships. `times` turns work into time with the fitted numbers of
+`latpred.devices.libraries`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from latpred.devices.libraries import NUMBERS, Number
 from latpred.models.calibrated.tiles import (
     LINEAR_IN,
     LINEAR_OUT,
@@ -27,24 +29,6 @@ from latpred.models.tiling import Numbers, ceil_div
 from latpred.precision import element_bytes
 from latpred.workloads import operators as op
 
-#: The fitted numbers: name → (start, what it is). Never more than twelve.
-NUMBERS: dict[str, tuple[float, str]] = {
-    "kernel_s": (1.4e-6, "constant time per kernel in a CUDA graph [s]"),
-    "large_efficiency": (0.65, "share of the peak rate that a full device reaches with the largest tile"),
-    "middle_efficiency": (0.5, "the same with the middle tile, where there is one"),
-    "small_efficiency": (0.45, "the same with the smallest tile"),
-    "alone_slowdown": (
-        1.2,
-        "time of a step of four warps alone on an engine, over its share of a full one",
-    ),
-    "serial_s": (3.0e-7, "time of a step of a small kernel, which waits for memory [s]"),
-    "program_s": (7.0e-7, "time to start and end a program [s]"),
-    "switch_s": (4.0e-7, "constant time that a kernel adds where another kind of kernel ran before it [s]"),
-    "cache_share": (0.4, "maps of which half are found in the L2, over its size"),
-    "gather_factor": (1.5, "factor on a step of a full engine for each halving of the accesses to gathered weights"),
-    "gather_alone": (1.5, "the same factor for a program alone on an engine"),
-    "overlap": (3.0, "exponent p of (computeᵖ + memoryᵖ)^(1/p)"),
-}
 #: The least share of an operator's multiply-adds that is done.
 LEAST_MACS = 1.0
 #: Place of the smallest tile among the sizes, of which a library may have two only.
@@ -53,12 +37,6 @@ SMALLEST = 2
 CACHE_EXPONENT = 3
 #: Scores that a program of the compaction reads while it waits once: four for each thread of eight warps.
 COMPACTION_READ = 1024
-
-
-def numbers(precision: str) -> dict[str, tuple[float, str]]:
-    """The numbers to fit: without the middle tile where there is none."""
-    without = () if len(TILES[precision]) > 2 else ("middle_efficiency",)
-    return {name: value for name, value in NUMBERS.items() if name not in without}
 
 
 class Work(NamedTuple):
@@ -95,10 +73,10 @@ class Device(NamedTuple):
 
 def times(work: Work, fitted: Mapping[str, Numbers], device: Device) -> tuple[Numbers, Numbers, Numbers]:
     """Compute, memory and constant time [s]; the first two overlap."""
-    n = {**{name: start for name, (start, _) in NUMBERS.items()}, **fitted}
+    n = fitted
     share = ceil_div(work.programs, device.engines)
     some = np.minimum(share, 1)
-    by_size = (n["large_efficiency"], n["middle_efficiency"], n["small_efficiency"])
+    by_size = (n["large_efficiency"], n.get("middle_efficiency", 1.0), n["small_efficiency"])
     efficiency = np.choose(np.asarray(work.size, dtype=int), by_size)
     busy = work.step_macs * device.engines / (device.macs * efficiency)
     alone = busy * n["alone_slowdown"] / work.quarters
@@ -119,6 +97,11 @@ def join(compute: Numbers, memory: Numbers, fitted: Mapping[str, Numbers]) -> Nu
     p = np.clip(fitted["overlap"], 1.0, 50.0)
     largest = np.maximum(np.maximum(compute, memory), 1e-30)
     return largest * ((compute / largest) ** p + (memory / largest) ** p) ** (1 / p)
+
+
+def numbers(precision: str) -> dict[str, Number]:
+    """The numbers to fit."""
+    return NUMBERS["triton"][precision]
 
 
 def work_of(operator: op.Operator, batch: Numbers, precision: str) -> Work | None:
