@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import latpred
 from latpred import Channel, Layer, Spatial, Static
 from latpred.cli import main
-from latpred.measuring.fitting import FOLDS, calibrate, design, folds_of, write_profile
+from latpred.devices.writing import save_profile
+from latpred.measuring.fitting import FOLDS, calibrate, design, folds_of, recalibrated
 from latpred.measuring.measurements import COLUMNS, Measurement, parse_row, read_measurements, row_of, write_rows
 from latpred.measuring.suites import suite
 from latpred.measuring.validation import Prediction, granularity_regrets, metrics, spearman, validate
@@ -208,8 +209,9 @@ def test_the_command_writes_a_device_file_and_keeps_the_rest_of_it(tmp_path, cap
 
 def test_writing_twice_gives_the_same_file(tmp_path):
     base = ROOT / "hardware" / "h200.yaml"
-    write_profile(H200, base, H200.calibrations[:1], tmp_path / "a.yaml")
+    save_profile(recalibrated(H200, H200.calibrations[:1]), tmp_path / "a.yaml", like=base)
     assert latpred.load_profile(tmp_path / "a.yaml") == H200
+    assert (tmp_path / "a.yaml").read_text() == base.read_text()
 
 
 # --- validating

@@ -9,6 +9,7 @@ import yaml
 import latpred
 from latpred.devices.libraries import NUMBERS
 from latpred.devices.profile import HardwareProfile
+from latpred.devices.writing import save_profile
 from latpred.files import data_folder
 
 LEAST = {"name": "mine", "pes": 46, "fp32_lanes_per_pe": 96, "clock_hz": 1.98e9, "dram_bandwidth": 50e9}
@@ -284,6 +285,54 @@ def test_the_middle_tile_has_a_number_where_there_are_three():
 
     for precision, tiles in TILES.items():
         assert ("middle_efficiency" in NUMBERS["triton"][precision]) == (len(tiles) == 3)
+
+
+# --- writing
+
+START = (
+    "# my card\nname: mine  # it\npes: 46\nfp32_lanes_per_pe: 96\nclock_hz: 1.98e9   # typed\ndram_bandwidth: 504e9\n"
+)
+OWN = yaml.safe_dump({"calibrations": yaml.safe_load(H200)["calibrations"][:1]}, sort_keys=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        START,
+        START + "calibrations: []  # none yet\n# the end\nvalidated: true\ntitle: 'Mine'\n",
+        START + OWN + "# compared in May\nvalidated: true  # twice\n# the end\n",
+        START + OWN.replace("\n", "  # fitted\n", 1) + "# compared in May\nvalidated: true\n",
+        "{name: mine, pes: 46, calibrations: [], fp32_lanes_per_pe: 96, clock_hz: 1.98e9, dram_bandwidth: 504e9}\n",
+    ],
+    ids=["none", "inline", "in the middle", "commented", "flow"],
+)
+def test_a_calibration_is_written_over_ones_own_file_and_nothing_else_is_lost(tmp_path, text):
+    path = written(tmp_path, text)
+    profile = latpred.load_profile(path)
+    fitted = profile.replace(calibrations=latpred.load_profile("h200").calibrations[1:])
+    save_profile(fitted, path, like=path)
+    again = path.read_text(encoding="utf-8")
+    assert latpred.load_profile(path) == fitted
+    assert again.count("calibrations:") == 1
+    for line in text.replace(OWN.partition("\n")[2], "").splitlines():
+        kept = line if "calibrations" not in line else "#" + line.partition("#")[2]
+        assert kept.strip("#") in again
+    save_profile(profile, path, like=path)
+    assert latpred.load_profile(path) == profile
+
+
+@pytest.mark.parametrize("device", latpred.list_profiles())
+def test_a_shipped_device_is_written_as_it_stands_or_from_its_record_alone(tmp_path, device):
+    shipped, profile = data_folder("hardware") / f"{device}.yaml", latpred.load_profile(device)
+    save_profile(profile, tmp_path / "same.yaml", like=shipped)
+    assert (tmp_path / "same.yaml").read_bytes() == shipped.read_bytes()
+    save_profile(profile, tmp_path / "bare.yaml")
+    assert latpred.load_profile(tmp_path / "bare.yaml") == profile
+    # Plain YAML for any reader: numbers are numbers without latpred's help.
+    content = yaml.safe_load((tmp_path / "bare.yaml").read_text(encoding="utf-8"))
+    assert isinstance(content["clock_hz"], float)
+    for calibration in content.get("calibrations", ()):
+        assert all(isinstance(value, float) for value in calibration["numbers"].values())
 
 
 # --- the documentation

@@ -6,6 +6,7 @@ pytest.importorskip("torch", reason="measuring needs torch and triton: pip insta
 pytest.importorskip("triton", reason="measuring needs torch and triton: pip install 'latpred[gpu]'")
 
 import latpred
+from latpred.devices.writing import save_profile
 from latpred.measuring.gpu import microbenchmarks
 
 
@@ -24,7 +25,7 @@ def test_the_device_file_is_ready_to_use(monkeypatch, tmp_path):
         monkeypatch.setattr(microbenchmarks, name, lambda value=value: value)
     monkeypatch.setattr(microbenchmarks, "tensor_peak", {"tf32": 1e14, "fp16": 2e14}.get)
     path = tmp_path / "mine.yaml"
-    path.write_text(microbenchmarks.profile_text("mine"))
+    save_profile(microbenchmarks.profile("mine"), path)
     profile = latpred.load_profile(path)
     assert (profile.name, profile.title, profile.pes, profile.fp32_lanes_per_pe) == ("mine", "NVIDIA Test", 100, 128)
     assert (profile.dram_bandwidth, profile.l2_bandwidth_ratio, profile.kernel_s) == (1e12, 3.0, 1.3e-6)

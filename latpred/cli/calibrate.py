@@ -12,6 +12,7 @@ from latpred.cli.command import command
 from latpred.cli.progress import progress_bar
 from latpred.devices.calibration import Calibration
 from latpred.devices.catalogue import load_profile, profile_path
+from latpred.devices.writing import save_profile
 from latpred.files import check_output
 
 
@@ -56,7 +57,7 @@ def calibrate(file: Path, device: str, output_file: Path | None, source: str, fo
     for library, count in fitting.left_out(measurements).items():
         click.echo(f"left out: {count:,} rows of {library}, for which there are no equations", err=True)
     if output_file:
-        fitting.write_profile(profile, profile_path(device), found, output_file)
+        save_profile(fitting.recalibrated(profile, found), output_file, like=profile_path(device))
         click.echo(f"wrote {output_file}", err=True)
     _print(found, form)
 

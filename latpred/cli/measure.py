@@ -12,7 +12,7 @@ import click
 from latpred.cli.command import Choice, command
 from latpred.cli.progress import progress_bar
 from latpred.errors import InputError
-from latpred.files import check_output, whole_file
+from latpred.files import check_output
 from latpred.measuring.suites import Point, load_workload, suite
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -97,9 +97,8 @@ def _measure(points: list[Point], path: Path, **settings: Any) -> None:
 
 
 def _write_profile(path: Path) -> None:
-    from latpred.measuring.gpu.microbenchmarks import profile_text
+    from latpred.devices.writing import save_profile
+    from latpred.measuring.gpu import microbenchmarks
 
-    text = profile_text(path.stem)
-    with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    save_profile(microbenchmarks.profile(path.stem), path)
     click.echo(f"wrote {path}", err=True)

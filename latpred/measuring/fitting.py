@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 from zlib import crc32
@@ -19,7 +17,6 @@ from latpred import __version__
 from latpred.devices.calibration import Calibration, ClassError, FittedNumber, Provenance
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import DataError
-from latpred.files import whole_file
 from latpred.measuring.measurements import Measurement
 from latpred.measuring.validation import Prediction, granularity_regrets, validate
 from latpred.models.calibrated import LIBRARIES, device_of, library_module
@@ -284,22 +281,9 @@ def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def write_profile(profile: HardwareProfile, base: Path, found: Sequence[Calibration], path: Path) -> None:
-    """The device file `base`, its comments kept, with the calibrations `found` in place of its own of their kind."""
-    import yaml
-
-    head = base.read_text(encoding="utf-8").split("\ncalibrations:\n")[0].rstrip()
-    replaced = {(item.precision, item.library) for item in found}
-    kept = [item for item in profile.calibrations if (item.precision, item.library) not in replaced]
-    section = [_mapping(item) for item in sorted((*kept, *found), key=lambda item: (item.library, item.precision))]
-    dump = partial(yaml.safe_dump, sort_keys=False, width=110, allow_unicode=True)
-    with whole_file(path) as temporary:
-        temporary.write_text(f"{head}\n\ncalibrations:\n{dump(section)}", encoding="utf-8")
-
-
-def _mapping(item: Calibration) -> dict[str, Any]:
-    fields = item.model_dump(mode="json")
-    errors = {
-        error["name"]: {key: value for key, value in error.items() if key != "name"} for error in fields["errors"]
-    }
-    return {**fields, "numbers": {number.name: number.value for number in item.numbers}, "errors": errors}
+def recalibrated(profile: HardwareProfile, found: Sequence[Calibration]) -> HardwareProfile:
+    """The profile with the calibrations `found` in place of its own of their kind."""
+    kinds = {(item.precision, item.library) for item in found}
+    kept = [item for item in profile.calibrations if (item.precision, item.library) not in kinds]
+    calibrations = sorted((*kept, *found), key=lambda item: (item.library, item.precision))
+    return profile.replace(calibrations=tuple(calibrations))

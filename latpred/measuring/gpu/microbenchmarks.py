@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from latpred.devices.profile import HardwareProfile
 from latpred.measuring.gpu import peak_kernels
 from latpred.measuring.gpu.session import environment
 from latpred.measuring.gpu.timing import Job, cache_bytes, timed
@@ -82,17 +83,15 @@ def _stream_floor(launch: Callable[[], Any], launches: int = 2000) -> float:
     return float(start.elapsed_time(end)) * 1e-3 / launches
 
 
-def profile_text(name: str) -> str:
-    """A device file of this machine's GPU: its parameters, with what was measured as `peaks`."""
-    import yaml
-
+def profile(name: str) -> HardwareProfile:
+    """This machine's GPU: its parameters, with what was measured as `peaks`."""
     here = environment()
     copy, l2, (graph, stream) = copy_bandwidth(), l2_bandwidth(), kernel_floors()
     clock = float(here["sm_clock_hz"] or 1e9)
     peaks = {"fp32_macs": fma_peak(), "tf32_macs": tensor_peak("tf32"), "fp16_macs": tensor_peak("fp16")}
     measured = f"latpred measure --profile-only on {here['device']}, driver {here['driver']}, torch {here['torch']}"
     lanes = max(round(peaks["fp32_macs"] / clock / engines() / 64) * 64, 64)
-    fields = {
+    fields: dict[str, Any] = {
         "name": name,
         "title": here["device"],
         "pes": engines(),
@@ -121,8 +120,7 @@ def profile_text(name: str) -> str:
             "source": measured,
         },
     }
-    text: str = yaml.safe_dump(fields, sort_keys=False, width=110)
-    return text
+    return HardwareProfile(**fields)
 
 
 def _four_digits(value: float) -> float:
