@@ -1,7 +1,6 @@
 """Device profiles: numbers as a person types them, what is refused, and peaks that are known, absent or unknown."""
 
 import os
-from pathlib import Path
 
 import pytest
 import yaml
@@ -333,17 +332,3 @@ def test_a_shipped_device_is_written_as_it_stands_or_from_its_record_alone(tmp_p
     assert isinstance(content["clock_hz"], float)
     for calibration in content.get("calibrations", ()):
         assert all(isinstance(value, float) for value in calibration["numbers"].values())
-
-
-# --- the documentation
-
-
-def test_the_table_of_fields_is_that_of_the_record():
-    page = (Path(__file__).parents[1] / "docs/devices.md").read_text(encoding="utf-8")
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| `")]
-    left_out = {row[0].strip("`"): row[-1] for row in rows}
-    assert list(left_out) == list(HardwareProfile.model_fields)
-    for name, field in HardwareProfile.model_fields.items():
-        default = f"{field.default:g}" if isinstance(field.default, float) else str(field.default).lower()
-        wanted = "needed" if field.is_required() else "none" if field.default in ("", None, ()) else default
-        assert left_out[name] == wanted
