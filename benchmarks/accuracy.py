@@ -5,7 +5,7 @@ from pathlib import Path
 import latpred
 from latpred.measuring.measurements import read_measurements
 from latpred.measuring.validation import validate
-from latpred.show.plots import save
+from latpred.show.canvas import save
 from latpred.show.validation_plots import rate_curves, scatter
 
 ROOT = Path(__file__).parents[1]

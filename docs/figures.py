@@ -12,7 +12,7 @@ from matplotlib.patches import FancyArrow, Rectangle
 import latpred
 from latpred.models.published.densities import fullest_density
 from latpred.models.published.machine import efficiency
-from latpred.show import plots as plot
+from latpred.show import canvas as plot
 from latpred.show.explanation_plots import draw_explanations
 from latpred.workloads.densities import active_patches
 

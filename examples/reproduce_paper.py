@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import latpred
-from latpred.show import plots as plot
+from latpred.show import canvas as plot
 from latpred.studies.ablation import ablate_fusion
 
 RATES = np.linspace(0.05, 1.0, 20)

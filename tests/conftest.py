@@ -1,5 +1,6 @@
 """Hypothesis draws the same examples in every run; commands run in an empty folder."""
 
+import os
 import re
 
 import pytest
@@ -9,6 +10,10 @@ from latpred.cli import main
 
 settings.register_profile("fixed", derandomize=True, deadline=None, database=None, max_examples=60)
 settings.load_profile("fixed")
+
+# Output is of the width of a pipe, wherever the tests run.
+for name in ("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE"):
+    os.environ.pop(name, None)
 
 
 @pytest.fixture
@@ -28,10 +33,3 @@ def run(capsys, monkeypatch, tmp_path):
         return exit.value.code, out, err
 
     return run
-
-
-@pytest.fixture(autouse=True)
-def _no_terminal(monkeypatch):
-    """Output is of the width of a pipe, wherever the tests run."""
-    for name in ("COLUMNS", "FORCE_COLOR", "TTY_COMPATIBLE"):
-        monkeypatch.delenv(name, raising=False)

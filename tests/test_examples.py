@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import latpred
-from latpred.show import plots as plot
+from latpred.show import canvas as plot
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 sys.path.insert(0, str(EXAMPLES))

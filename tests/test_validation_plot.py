@@ -7,7 +7,7 @@ import latpred
 from latpred import Channel, Layer, Spatial, Static
 from latpred.measuring.measurements import Measurement
 from latpred.measuring.validation import validate
-from latpred.show.plots import COLOURS, GRANULARITY_ORDER
+from latpred.show.canvas import COLOURS, GRANULARITY_ORDER
 from latpred.show.validation_plots import rate_curves
 
 BLOCK, H200 = latpred.load_block("resnet50-stage1"), latpred.load_profile("h200")
@@ -41,7 +41,9 @@ def test_colours_are_those_of_the_other_pictures():
         assert entries[f"S = {size}"] == (to_hex(COLOURS[GRANULARITY_ORDER.index(size)]), "o")
     assert entries["G = 4"] == (entries["S = 4"][0], "^")
     assert len({entries[name][0] for name in ("S = 1", "S = 2", "S = 4", "S = 5", "layer")}) == 5
-    assert [axes.get_title() for axes in figure.axes] == ["block, batch 2, fp16", "other, batch 2, fp16"]
+    assert [axes.get_title() for axes in figure.axes] == [
+        f"{name}\nbatch 2, calibrated model, fp16" for name in ("block", "other")
+    ]
     assert all(axes.get_legend() is None for axes in figure.axes)
 
 

@@ -9,6 +9,7 @@ import click
 
 from latpred.cli import options, output
 from latpred.cli.command import command
+from latpred.report import kernels_in_words
 from latpred.studies.comparison import candidates, curves
 from latpred.studies.comparison import compare as compare_paradigms
 from latpred.workloads.catalogue import AnyNetwork, load_preset
@@ -47,7 +48,7 @@ def compare(
     latpred compare --network resnet101 --device tx2 --target-macs 0.5 --plot compare.png --format csv
     """
     if plot:
-        from latpred.show.plots import check_file
+        from latpred.show.canvas import check_file
 
         check_file(plot)
     rows, panels = [], {}
@@ -59,12 +60,15 @@ def compare(
             if plot:
                 fitting = {row.name: chosen[row.name] for row in found if not row.note}
                 lines = curves(network, profile, fitting, _PLOT_RATES, **how)
-                panels[f"{network.name} on {profile.name}, batch {found[0].batch}"] = lines
+                first = found[0]
+                kernels = kernels_in_words(first.precision, first.library)
+                panels[f"{network.name} on {profile.name}, batch {first.batch}, {first.model} model, {kernels}"] = lines
     if all(row.note for _, found in rows for row in found):
         target, (first, *_) = rows[0]
         raise click.UsageError(f"nothing is left to compare: {first.name} on {target}: {first.note}")
     if plot:
-        from latpred.show.plots import draw_comparison, save
+        from latpred.show.canvas import save
+        from latpred.show.plots import draw_comparison
 
         save(draw_comparison(panels, target_macs), plot)
         click.echo(f"wrote {plot}", err=True)

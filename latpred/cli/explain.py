@@ -37,7 +37,7 @@ def explain(
     latpred explain --device tx2 --network resnet50 --S 4-4-2-1 --r 0.5 --plot explain.png
     """
     if plot:
-        from latpred.show.plots import check_file
+        from latpred.show.canvas import check_file
 
         check_file(plot)
     loaded, preset_paradigm = targets.load()
@@ -48,8 +48,8 @@ def explain(
         for profile in options.load_devices(devices)
     ]
     if plot:
+        from latpred.show.canvas import save
         from latpred.show.explanation_plots import draw_explanations
-        from latpred.show.plots import save
 
         save(draw_explanations(found), plot)
         click.echo(f"wrote {plot}", err=True)

@@ -74,7 +74,8 @@ def sweep(
     if output_file:
         _write(frame, output_file)
     if plot:
-        from latpred.show.plots import draw, save
+        from latpred.show.canvas import save
+        from latpred.show.plots import draw
 
         save(draw(frame, axis), plot)
         click.echo(f"wrote {plot}", err=True)
@@ -133,7 +134,7 @@ def _check_files(plot: Path | None, output_file: Path | None) -> None:
     if output_file:
         check_output(output_file, DATA_SUFFIXES, "rows")
     if plot:
-        from latpred.show.plots import check_file
+        from latpred.show.canvas import check_file
 
         check_file(plot)
 

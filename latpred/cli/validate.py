@@ -52,7 +52,7 @@ def validate(
 
     for path in (plot, plot_rates):
         if path:
-            from latpred.show.plots import check_file
+            from latpred.show.canvas import check_file
 
             check_file(path)
     profile = load_profile(device)
@@ -80,7 +80,7 @@ def validate(
     for path, picture in ((plot, "scatter"), (plot_rates, "rate_curves")):
         if path:
             from latpred.show import validation_plots as validation_plot
-            from latpred.show.plots import save
+            from latpred.show.canvas import save
 
             save(getattr(validation_plot, picture)(found), path)
             click.echo(f"wrote {path}", err=True)

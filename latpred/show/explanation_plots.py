@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from latpred.show.canvas import COLOURS, PANEL_INCHES, share_legend, style
 from latpred.show.explanation_tables import PARTS, label, visible
-from latpred.show.plots import COLOURS, PANEL_INCHES, style
+from latpred.show.tables import heading, model_in_words
 from latpred.studies.explanation import Explanation
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def draw_explanations(explanations: Sequence[Explanation]) -> Figure:
                 left = [start + width for start, width in zip(left, widths, strict=True)]
             axes.invert_yaxis()
             axes.grid(visible=False, axis="y")
-            axes.set_xlabel(f"latency of a batch of {one.report.batch} [ms]")
-            axes.set_title(f"{one.report.target} on {one.report.device}: {one.report.paradigm}")
-        panels[0].legend(loc="upper left", bbox_to_anchor=(1, 1))
+            axes.set_xlabel("latency of the batch [ms]")
+            axes.set_title(f"{heading(one.report)}\n{model_in_words(one.report)}", loc="left")
+        share_legend(figure)
     return figure

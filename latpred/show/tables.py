@@ -100,6 +100,11 @@ def heading(report: Report) -> str:
     return f"{report.target} on {report.device}: {report.paradigm}, batch {report.batch}"
 
 
+def model_in_words(report: Report) -> str:
+    """Which cost model a prediction is of, and of which kernels."""
+    return f"{report.model} model, {kernels_in_words(report.precision, report.library)}"
+
+
 def verdict(report: Report) -> str:
     """The ratio in words, beside the saving on paper and the break-even rate."""
     per_image = f", {seconds(report.latency_per_image_s)} per image" if report.batch > 1 else ""

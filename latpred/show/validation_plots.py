@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from latpred.errors import InputError
 from latpred.measuring.validation import Prediction, Validation
-from latpred.show.plots import COLOURS, GRANULARITY_ORDER, PANEL_INCHES, share_legend, style
+from latpred.show.canvas import COLOURS, GRANULARITY_ORDER, look, panels, share_legend, style, titled
 from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.paradigms import Paradigm, Static
 
@@ -27,26 +27,31 @@ POINTS: dict[str, Any] = {"markersize": 5, "fillstyle": "none"}
 
 def scatter(found: Sequence[Validation]) -> Figure:
     """A panel per model: predicted over measured time of every row, a colour per paradigm or for operators."""
-    from matplotlib.figure import Figure
-
     found = [item for item in found if item.predictions]
+    kinds = sorted({_kind(prediction) for item in found for prediction in item.predictions})
     with style():
-        figure = Figure(figsize=(PANEL_INCHES[0] * len(found), PANEL_INCHES[1] * 1.15), layout="constrained")
-        panels = figure.subplots(1, max(len(found), 1), squeeze=False)[0]
-        for axes, item in zip(panels, found, strict=False):
-            kinds = sorted({_kind(prediction) for prediction in item.predictions})
+        figure, grid = panels(max(len(found), 1))
+        for axes, item in zip(grid, found, strict=False):
             for number, kind in enumerate(kinds):
                 rows = [prediction for prediction in item.predictions if _kind(prediction) == kind]
                 measured = [row.measurement.seconds for row in rows]
                 predicted = [row.seconds for row in rows]
-                axes.loglog(measured, predicted, ".", color=COLOURS[number], markersize=3, label=kind, alpha=0.6)
+                axes.loglog(measured, predicted, ".", color=look(number).colour, markersize=3, label=kind, alpha=0.6)
             ends = axes.get_xlim()
-            axes.loglog(ends, ends, color="0.3", linewidth=1)
-            axes.set_title(f"{item.model} model")
+            axes.loglog(ends, ends, color="0.3", linewidth=1, label="as measured")
+            axes.set_title(titled(f"{item.model} model", *_measured_with(item)))
             axes.set_xlabel("measured [s]")
             axes.set_ylabel("predicted [s]")
-            axes.legend(markerscale=3)
+        share_legend(figure)
     return figure
+
+
+def _measured_with(item: Validation) -> list[str]:
+    """Device, precisions and libraries of the rows."""
+    rows = [prediction.measurement for prediction in item.predictions]
+    return [
+        " and ".join(sorted({str(getattr(row, name)) for row in rows})) for name in ("device", "precision", "library")
+    ]
 
 
 def _kind(prediction: Prediction) -> str:
@@ -64,26 +69,21 @@ def rate_curves(found: Sequence[Validation]) -> Figure:
     InputError
         No block was measured at several rates and without skipping.
     """
-    from matplotlib.figure import Figure
-
     item = next((item for item in reversed(found) if item.model == "calibrated"), found[-1])
     series = _series(item.predictions)
     colours = _colours(setting.granularity for settings in series.values() for setting in settings)
-    panels = {
+    drawn = {
         place: {setting: points for setting, points in settings.items() if setting.granularity in colours}
         for place, settings in series.items()
     }
-    shown = sorted(panels, key=lambda place: (-sum(map(len, panels[place].values())), place))[:MOST_PANELS]
+    shown = sorted(drawn, key=lambda place: (-sum(map(len, drawn[place].values())), place))[:MOST_PANELS]
     if not shown:
         raise InputError("there are no blocks measured under several rates to draw")
-    columns = min(len(shown), 3)
-    rows = -(-len(shown) // columns)
     with style():
-        figure = Figure(figsize=(PANEL_INCHES[0] * columns + 1, PANEL_INCHES[1] * rows), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False).ravel()
-        _explain_looks(grid[0], {setting for place in shown for setting in panels[place]}, colours)
+        figure, grid = panels(len(shown))
+        _explain_looks(grid[0], {setting for place in shown for setting in drawn[place]}, colours)
         for axes, place in zip(grid, shown, strict=False):
-            for setting, points in panels[place].items():
+            for setting, points in drawn[place].items():
                 rates, predicted, measured = zip(*sorted(points), strict=True)
                 line, marker = LOOKS[setting.name]
                 colour = colours[setting.granularity]
@@ -91,13 +91,11 @@ def rate_curves(found: Sequence[Validation]) -> Figure:
                 axes.plot(rates, measured, color=colour, linestyle="", marker=marker, **POINTS)
             axes.axhline(1.0, color="0.3", linewidth=1, linestyle="--", label="break-even")
             name, batch, precision = place
-            axes.set_title(f"{name}, batch {batch}, {precision}")
+            axes.set_title(titled(name, f"batch {batch}", f"{item.model} model", precision))
             axes.set_xlim(0, 1.05)
             axes.set_ylim(bottom=0)
             axes.set_xlabel("activation rate r")
             axes.set_ylabel(r"$r_\ell = \ell_{dyn}\,/\,\ell_{stat}$")
-        for axes in grid[len(shown) :]:
-            axes.remove()
         share_legend(figure)
     return figure
 
