@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import latpred
-from latpred.show import canvas as plot
+from latpred.show import canvas, plots
 from latpred.studies.ablation import ablate_fusion
 
 RATES = np.linspace(0.05, 1.0, 20)
@@ -28,9 +28,9 @@ BATCHES = [1, 2, 4, 8, 16, 32, 64, 128]
 SETTINGS = [(1, 1, 1, 1), (4, 4, 2, 1), (8, 4, 7, 1)]
 #: Each paradigm with its colour: those of S = 4-4-2-1 and G = 2 elsewhere.
 PARADIGMS = {
-    "spatial, S = 4-4-2-1": (latpred.Spatial(S=[4, 4, 2, 1], r=1.0), plot.COLOURS[2]),
-    "channel, G = 2": (latpred.Channel(G=2, r=1.0), plot.COLOURS[1]),
-    "layer": (latpred.Layer(r=1.0), plot.COLOURS[6]),
+    "spatial, S = 4-4-2-1": (latpred.Spatial(S=[4, 4, 2, 1], r=1.0), canvas.COLOURS[2]),
+    "channel, G = 2": (latpred.Channel(G=2, r=1.0), canvas.COLOURS[1]),
+    "layer": (latpred.Layer(r=1.0), canvas.COLOURS[6]),
 }
 DEVICES = ["v100", "rtx3090", "rtx3060", "tx2", "nano"]
 
@@ -47,17 +47,17 @@ def ratio_over_granularity(network: str, device: str) -> Figure:
 
 def _stages(network: str, device: str, x: str, rates) -> Figure:
     profile = latpred.load_profile(device)
-    with plot.style():
+    with canvas.style():
         figure = Figure(figsize=(9.6, 6), layout="constrained")
         for stage, (axes, edges) in enumerate(
             zip(figure.subplots(2, 2).ravel(), SHOWN[network, device], strict=True), start=1
         ):
             block = latpred.load_block(f"{network}-stage{stage}")
             frame = latpred.sweep([block], [profile], latpred.grid(latpred.Spatial, granularity=edges, r=rates))
-            plot.ratio(frame, x, axes)
+            plots.ratio(frame, x, axes)
             axes.set_title(f"stage {stage}, {block.out_height}×{block.out_width}")
         _title(figure, latpred.load_network(network), profile)
-        plot.share_legend(figure)
+        canvas.share_legend(figure)
     return figure
 
 
@@ -69,14 +69,14 @@ def ratio_over_channel_rate(network: str, device: str) -> Figure:
     """rℓ over r, a panel per stage, a line per G."""
     profile = latpred.load_profile(device)
     settings = latpred.grid(latpred.Channel, granularity=[1, 2, 4, 8], r=RATES)
-    with plot.style():
+    with canvas.style():
         figure = Figure(figsize=(9.6, 6), layout="constrained")
         for stage, axes in enumerate(figure.subplots(2, 2).ravel(), start=1):
             block = latpred.load_block(f"{network}-stage{stage}")
-            plot.ratio(latpred.sweep([block], [profile], settings), "r", axes)
+            plots.ratio(latpred.sweep([block], [profile], settings), "r", axes)
             axes.set_title(f"stage {stage}, {block.inner} inner channels")
         _title(figure, latpred.load_network(network), profile)
-        plot.share_legend(figure)
+        canvas.share_legend(figure)
     return figure
 
 
@@ -84,9 +84,9 @@ def latency_over_batch() -> Figure:
     """Latency per image over the batch size on three devices, dynamic and static."""
     profiles = [latpred.load_profile(name) for name in ("v100", "rtx3090", "rtx3060")]
     setting = latpred.Spatial(S=[4, 4, 2, 1], r=0.5)
-    with plot.style():
+    with canvas.style():
         figure = Figure(figsize=(6, 3.6), layout="constrained")
-        axes = plot.latency(
+        axes = plots.latency(
             latpred.sweep([latpred.load_network("resnet50")], profiles, [setting], batches=BATCHES),
             axes=figure.subplots(),
         )
@@ -97,20 +97,20 @@ def latency_over_batch() -> Figure:
 def granularity_settings() -> Figure:
     """rℓ over r of whole networks under three granularity settings."""
     shown = [("resnet101", "v100"), ("resnet101", "tx2"), ("regnety-800mf", "tx2"), ("regnety-800mf", "nano")]
-    with plot.style():
+    with canvas.style():
         figure = Figure(figsize=(9.6, 6), layout="constrained")
         for axes, (name, device) in zip(figure.subplots(2, 2, sharey=True).ravel(), shown, strict=True):
             network, profile = latpred.load_network(name), latpred.load_profile(device)
             frame = latpred.sweep([network], [profile], latpred.grid(latpred.Spatial, granularity=SETTINGS, r=RATES))
-            plot.ratio(frame, "r", axes).set_title(f"{network.title} on {profile.title}")
-        plot.share_legend(figure)
+            plots.ratio(frame, "r", axes).set_title(f"{network.title} on {profile.title}")
+        canvas.share_legend(figure)
     return figure
 
 
 def paradigms_on_devices(name: str = "resnet50") -> Figure:
     """Latency per image over r of the three paradigms, a panel per device."""
     network = latpred.load_network(name)
-    with plot.style():
+    with canvas.style():
         figure = Figure(figsize=(11, 6.2), layout="constrained")
         *panels, spare = figure.subplots(2, 3).ravel()
         for axes, device in zip(panels, DEVICES, strict=True):
@@ -133,14 +133,14 @@ def _paradigms(axes: Axes, network: latpred.Network, profile: latpred.HardwarePr
 def fusion_ablation() -> Figure:
     """Latency of a block with each combination of fusions."""
     block = latpred.load_block("resnet50-stage1")
-    with plot.style():
+    with canvas.style():
         figure = Figure(figsize=(9, 3.4), layout="constrained")
         for axes, device in zip(figure.subplots(1, 2, sharey=True), ("v100", "tx2"), strict=True):
             profile = latpred.load_profile(device)
             rows = ablate_fusion(block, profile, S=4, r=0.6)
             milliseconds = [row.latency_s / row.batch * 1e3 for row in rows]
             names = [" + ".join(row.fused) or "none" for row in rows]
-            bars = axes.barh(names, milliseconds, color=plot.COLOURS[0], height=0.7)
+            bars = axes.barh(names, milliseconds, color=canvas.COLOURS[0], height=0.7)
             axes.bar_label(bars, [f"{row.gain:+.1%}" for row in rows], padding=3)
             axes.set(title=f"{profile.title}, batch {rows[0].batch}", xlabel="latency per image [ms]")
             axes.set_xlim(0, max(milliseconds) * 1.18)
@@ -154,10 +154,10 @@ def papers_beside_latpred(comparisons: list[paper_numbers.Comparison]) -> Figure
     """How far latpred is from every published latency."""
     kinds = {"": "static", "spatial": "spatial", "channel": "channel", "layer": "layer"}
     kinds |= {"dynconv": "DynConv", "convaig": "ConvAIG"}
-    with plot.style():
+    with canvas.style():
         figure = Figure(figsize=(6.6, 3.4), layout="constrained")
         axes = figure.subplots()
-        for (kind, label), colour, marker in zip(kinds.items(), plot.COLOURS, plot.MARKERS, strict=False):
+        for (kind, label), colour, marker in zip(kinds.items(), canvas.COLOURS, canvas.MARKERS, strict=False):
             points = [row for row in comparisons if row.published.kind == kind and not row.published.is_reduction]
             published, percent = [row.published.value for row in points], [100 * row.difference for row in points]
             axes.plot(published, percent, marker, color=colour, markersize=5, alpha=0.8, label=label)
@@ -195,7 +195,7 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     comparisons = paper_numbers.compare()
     for name, draw in pictures(comparisons).items():
-        plot.save(draw(), arguments.output / f"{name}{arguments.suffix}")
+        canvas.save(draw(), arguments.output / f"{name}{arguments.suffix}")
     (arguments.output / "paper_numbers.md").write_text(paper_numbers.markdown(comparisons), encoding="utf-8")
     print(f"wrote {len(pictures(comparisons))} pictures and paper_numbers.md to {arguments.output}")
 

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import latpred
-from latpred.show import canvas as plot
+from latpred.show import canvas, plots
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 sys.path.insert(0, str(EXAMPLES))
@@ -96,7 +96,7 @@ def test_search_stays_within_its_budget():
 
 
 def colours(frame, x="r"):
-    axes = plot.ratio(frame, x)
+    axes = plots.ratio(frame, x)
     return {line.get_label(): line.get_color() for line in axes.get_lines()}
 
 
@@ -124,23 +124,23 @@ def test_rates_have_colours_of_their_own():
     frame = latpred.sweep([latpred.load_block("resnet50-stage1")], [latpred.load_profile("tx2")], settings)
     found = colours(frame, "granularity")
     assert len(set(found.values())) == 3 + 1
-    assert not set(found.values()) & set(plot.COLOURS)
+    assert not set(found.values()) & set(canvas.COLOURS)
 
 
 def test_style_is_a_context_that_ends():
     before = matplotlib.rcParams["axes.spines.top"]
-    with plot.style():
+    with canvas.style():
         assert matplotlib.rcParams["axes.spines.top"] is False
     assert matplotlib.rcParams["axes.spines.top"] == before
 
 
 def test_a_shared_legend_names_each_line_once():
-    with plot.style():
+    with canvas.style():
         figure = Figure()
         for axes in figure.subplots(1, 2):
             axes.axhline(1, label="break-even")
             axes.plot([0, 1], label="S = 1")
             axes.legend()
-        plot.share_legend(figure)
+        canvas.share_legend(figure)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["S = 1", "break-even"]
     assert all(axes.get_legend() is None for axes in figure.axes)

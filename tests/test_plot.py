@@ -215,3 +215,10 @@ def test_layers_and_channels_are_named_as_what_they_are():
     drawn = lines(ratio(sweep([BLOCK], [V100], settings)))
     assert set(drawn) == {"S = 4", "G = 4", "layer", "break-even"}
     assert len({to_hex(drawn[name].get_color()) for name in ("S = 4", "G = 4", "layer")}) == 3
+
+
+def test_settings_that_differ_in_nothing_but_their_options_are_told_apart():
+    settings = [Spatial(S=4, r=r, unfuse=unfuse) for unfuse in ((), ("masker",)) for r in RATES]
+    labels = [label for label in lines(ratio(sweep([BLOCK], [V100], settings))) if label != "break-even"]
+    assert labels[0] == "S = 4"
+    assert "masker" in labels[1]

@@ -8,6 +8,8 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from latpred.files import check_output, whole_file
 
 if TYPE_CHECKING:
@@ -147,9 +149,7 @@ def tell_apart(lines: Sequence[tuple[Sequence[Any], Sequence[float]]]) -> list[d
     courses: list[list[int]] = []
     for number, (x, y) in enumerate(lines):
         for course in courses:
-            other_x, other_y = lines[course[0]]
-            same = list(x) == list(other_x)
-            if same and all(abs(a - b) <= CLOSE * top for a, b in zip(y, other_y, strict=True)):
+            if _same_course((x, y), lines[course[0]], CLOSE * top):
                 course.append(number)
                 break
         else:
@@ -161,6 +161,18 @@ def tell_apart(lines: Sequence[tuple[Sequence[Any], Sequence[float]]]) -> list[d
             dashes = (4 * (size - place), (4, 4 * (size - 1)))
             options[number] = {"linestyle": dashes, "gid": _SHARED, "markevery": (place * every, size * every)}
     return options
+
+
+def _same_course(one: tuple[Any, Any], other: tuple[Any, Any], close: float) -> bool:
+    """Whether two lines lie within `close` of one another, where both are."""
+    (x, y), (other_x, other_y) = one, other
+    if list(x) == list(other_x):
+        return bool(np.all(np.abs(np.subtract(y, other_y)) <= close))
+    if isinstance(x[0], str):
+        return False
+    both = (np.asarray(x) >= other_x[0]) & (np.asarray(x) <= other_x[-1])
+    apart = np.abs(np.interp(x, other_x, other_y) - y)[both]
+    return bool(both.mean() > 0.5 and np.all(apart <= close))
 
 
 def save(figure: Figure, path: Path) -> None:

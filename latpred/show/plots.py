@@ -172,15 +172,13 @@ def _new_axes() -> Axes:
 
 def _named(frame: pandas.DataFrame) -> pandas.DataFrame:
     """With a column `setting`, as `S = 4`, and the granularity as text, where there is none the paradigm."""
-    pairs = list(zip(frame["paradigm"], frame["granularity"], strict=True))
-    sizes = [_size_text(size) for _, size in pairs]
-    settings = [
-        f"{_SYMBOLS[paradigm]} = {size}" if size and paradigm in _SYMBOLS else f"{paradigm} {size}".rstrip()
-        for (paradigm, _), size in zip(pairs, sizes, strict=True)
-    ]
-    named: pandas.DataFrame = frame.assign(
-        setting=settings, granularity=[size or paradigm for (paradigm, _), size in zip(pairs, sizes, strict=True)]
-    )
+    settings, sizes = [], []
+    options = frame["options"] if "options" in frame else [""] * len(frame)
+    for paradigm, size, more in zip(frame["paradigm"], map(_size_text, frame["granularity"]), options, strict=True):
+        setting = f"{_SYMBOLS[paradigm]} = {size}" if size and paradigm in _SYMBOLS else f"{paradigm} {size}".rstrip()
+        settings.append(f"{setting}, {more}" if more else setting)
+        sizes.append(size or paradigm)
+    named: pandas.DataFrame = frame.assign(setting=settings, granularity=sizes, options=options)
     return named
 
 
@@ -193,7 +191,7 @@ def _size_text(size: Any) -> str:
 
 def _plan(frame: pandas.DataFrame, x: str) -> Plan:
     """What tells the lines of all panels apart, and looks that are the same in every panel."""
-    by = {"r": ["setting", "batch"], "batch": ["device", "setting", "r"]}.get(x, ["r", "batch", "paradigm"])
+    by = {"r": ["setting", "batch"], "batch": ["device", "setting", "r"]}.get(x, ["r", "batch", "paradigm", "options"])
     inside = frame.groupby(_panel_columns(x), sort=False)
     by = [name for name in by if (inside[name].nunique() > 1).any()] or by[:1]
     values = list(frame[by[0]].unique())
