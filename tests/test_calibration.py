@@ -17,8 +17,17 @@ from latpred import Channel, Layer, Spatial, Static
 from latpred.cli import main
 from latpred.devices.writing import save_profile
 from latpred.measuring.fitting import FOLDS, calibrate, design, folds_of, recalibrated
-from latpred.measuring.measurements import COLUMNS, Measurement, parse_row, read_measurements, row_of, write_rows
-from latpred.measuring.suites import suite
+from latpred.measuring.measurements import (
+    COLUMNS,
+    SETTING_COLUMNS,
+    TARGETS,
+    Measurement,
+    parse_row,
+    read_measurements,
+    row_of,
+    write_rows,
+)
+from latpred.measuring.suites import Point, load_suite, suite
 from latpred.measuring.validation import Prediction, granularity_regrets, metrics, spearman, validate
 from tests.strategies import blocks as any_block
 
@@ -86,10 +95,20 @@ def test_operators_come_back_too(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"median_s": "nan"}, "line 2: median_s must be a positive number of seconds, got nan"),
-        ({"median_s": "-1e-3"}, "line 2: median_s must be a positive number of seconds, got -1e-3"),
-        ({"median_s": "fast"}, "line 2: could not convert string to float: 'fast'"),
-        ({"target": "Attention"}, "line 2: unknown target 'Attention'"),
+        ({"median_s": "nan"}, "line 2: median_s must be a positive number of seconds, got 'nan'"),
+        ({"median_s": "-1e-3"}, "line 2: median_s must be a positive number of seconds, got '-1e-3'"),
+        ({"median_s": "fast"}, "line 2: median_s must be a number, got 'fast'"),
+        ({"target": "Attention"}, "line 2: unknown target 'Attention'; choose " + ", ".join(TARGETS)),
+        (
+            {"target": "Botleneck"},
+            "line 2: unknown target 'Botleneck'; did you mean Bottleneck? Choose " + ", ".join(TARGETS),
+        ),
+        ({"batch": "0"}, "line 2: batch must be a whole number from 1 to 1,000,000,000, got '0'"),
+        ({"batch": "-3"}, "line 2: batch must be a whole number from 1 to 1,000,000,000, got '-3'"),
+        ({"channels": "8.5"}, "line 2: channels must be a whole number, got '8.5'"),
+        ({"device": ""}, "line 2: device must be the name of a GPU, got ''"),
+        ({"device": "H"}, "was measured on 'H', which is not h200; give its own --device"),
+        ({"version": "3"}, "line 2: version 3 is not one of 1 to 2; use the latpred that wrote it"),
         ({"precision": "int8"}, "line 2: unknown precision 'int8'; choose fp32, tf32, fp16"),
         ({"height": "0"}, "line 2: height: must be at least 1, got 0"),
         ({"device": "NVIDIA T4"}, "was measured on 'NVIDIA T4', which is not h200; give its own --device"),
@@ -117,6 +136,93 @@ def test_other_files(text, message, tmp_path, capsys):
     code, place, said = refused(capsys, "validate", str(file), "--device", "h200")
     assert (code, place) == (1, str(file))
     assert said.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace("p10_s", "median_s", 1), "not a file of `latpred measure`: column p10_s is missing"),
+        (lambda text: text.replace("\n", ",median_s\n", 1), ", line 1: the column median_s is there twice"),
+        (lambda text: text.replace("\n", ",colour\n", 1), ", line 1: unknown column 'colour'"),
+        (lambda text: text.replace("version", "verison", 1), "unknown column 'verison'; did you mean version?"),
+        (lambda text: text + "Add,x\n", f", line 3: has 2 cells, and the header {len(COLUMNS)}"),
+        (lambda text: text + '"' + "x" * 200_000 + '"\n', ", line 3: is not CSV: field larger than field limit"),
+        (lambda text: text + "Add,\udcff\n", ", line 3: is not a CSV file in UTF-8"),
+        (lambda text: text + ",,,," * 5_000_000, "has more than 16 MiB; split it"),
+    ],
+)
+def test_one_fault_in_a_file(change, message, tmp_path):
+    file = written(tmp_path / "a.csv", [row(latpred.Add(channels=8, height=8, width=8))])
+    file.write_bytes(change(file.read_text()).encode(errors="surrogateescape"))
+    with pytest.raises(latpred.DataError) as caught:
+        read_measurements(file)
+    assert str(caught.value).startswith(str(file))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("cut", [1, 30, 60, 90])
+def test_a_file_whose_last_line_is_being_written_has_its_complete_rows(cut, tmp_path, capsys):
+    """The state of an interrupted run: it was refused as a whole."""
+    rows = [row(latpred.Add(channels=8, height=8, width=width)) for width in (8, 9, 10)]
+    file = written(tmp_path / "a.csv", rows)
+    *complete, last = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(complete) + last[: min(cut, len(last) - 2)])
+    said = []
+    assert read_measurements(file, said.append) == rows[:2]
+    assert said == [f"{file}, line 4: was cut off in writing and is left out"]
+    with pytest.raises(SystemExit) as exit:
+        main(["validate", str(file), "--device", "h200", "--model", "roofline", "--format", "json"])
+    out, err = capsys.readouterr()
+    assert (exit.value.code, json.loads(out)["models"]["roofline"]["operators"]["n"]) == (0, 2)
+    assert said[0] in err
+
+
+SETTINGS = (
+    Spatial(S=2, r=0.5, unfuse=("masker", "gather")),
+    Spatial(S=2, r=0.5),
+    Channel(G=2, r=0.5, masker_layers=1),
+    Channel(G=2, r=0.5, scaled=True),
+    Channel(G=2, r=0.5),
+    Layer(r=0.5, masker="pooled", hidden=8),
+    Layer(r=0.5, masker="pooled"),
+    Layer(r=0.5),
+)
+
+
+def test_every_setting_is_part_of_a_row_and_of_its_key(tmp_path):
+    """Rows of other settings had the same key, so that --resume left them out, and came back as the default."""
+    block = latpred.load_block("resnet50-stage1")
+    rows = [row(block, paradigm) for paradigm in SETTINGS]
+    assert read_measurements(written(tmp_path / "a.csv", rows)) == rows
+    assert len({Point(block, paradigm, 1, "fp32").key for paradigm in SETTINGS}) == len(SETTINGS)
+
+
+def test_a_file_from_before_the_settings_reads_on_and_is_gone_on_with_in_its_own_columns(tmp_path):
+    block, file = latpred.load_block("resnet50-stage1"), tmp_path / "a.csv"
+    old = [column for column in COLUMNS if column not in SETTING_COLUMNS]
+    file.write_text(",".join(old) + "\n")
+    line = row_of(block, Spatial(S=2, r=0.5)) | {"batch": 8, "precision": "fp32", "library": "triton", "median_s": 1e-3}
+    write_rows(file, [line | {"device": "NVIDIA H200"}], append=True)
+    assert read_measurements(file) == [row(block, Spatial(S=2, r=0.5))]
+    with pytest.raises(latpred.DataError, match="has no column unfuse; write rows with that setting to another file"):
+        write_rows(file, [row_of(block, SETTINGS[0])], append=True)
+    assert len(read_measurements(file)) == 1
+
+
+def test_a_block_in_a_workload_file_is_named_with_the_file(tmp_path):
+    path = tmp_path / "w.yaml"
+    for text, message in {
+        "blocks: [resnet50-stge1]": "unknown block 'resnet50-stge1'; did you mean resnet50-stage1?",
+        "blocks: [5]": "a block is given by its name",
+        "blocks: [{c_in: 3}]": "c_out: missing; height: missing",
+        "blocks: [{1: 3}]": "keywords must be strings",
+        f"blocks: [resnet50-stage1]\nr: {[0.5] * 2000}\nbatch: {[1] * 100}": "rows are too many to measure; 100,000",
+    }.items():
+        path.write_text(text + "\n")
+        with pytest.raises(latpred.DataError) as caught:
+            load_suite(path)
+        assert str(caught.value).startswith(f"{path}: ")
+        assert message in str(caught.value)
 
 
 def refused(capsys, *command):

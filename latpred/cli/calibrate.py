@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def calibrate(file: Path, device: str, output_file: Path | None, source: str, fo
     if output_file:
         check_output(output_file, (".yaml", ".yml"), "a device file")
     profile = load_profile(device)
-    rows = read_rows(file)
+    rows = read_rows(file, partial(click.echo, err=True))
     measurements = [measurement for _, measurement in rows]
     check_device(measurements, profile, file)
     versions = ", ".join(filter(None, (_versions(rows, name) for name in ("driver", "torch", "triton"))))

@@ -13,7 +13,7 @@ from latpred.cli.command import Choice, command
 from latpred.cli.progress import progress_bar
 from latpred.errors import InputError
 from latpred.files import check_output
-from latpred.measuring.suites import Point, load_workload, suite
+from latpred.measuring.suites import Point, load_suite, suite
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -66,7 +66,7 @@ def measure(
     if output_file.exists() and not resume:
         instead = "give another name" if profile_only else "go on with it with --resume, or give another name"
         raise click.UsageError(f"{output_file} exists; {instead}")
-    points = load_workload(workload) if workload else suite(suite_name) if suite_name else []
+    points = load_suite(workload) if workload else suite(suite_name) if suite_name else []
     require_gpu()
     if profile_only:
         _write_profile(output_file)

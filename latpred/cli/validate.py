@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
@@ -56,7 +57,7 @@ def validate(
 
             check_file(path)
     profile = load_profile(device)
-    measurements = read_measurements(file)
+    measurements = read_measurements(file, partial(click.echo, err=True))
     check_device(measurements, profile, file)
     chosen = rows_to_judge(measurements, precision, library)
     with progress_bar("predicting") as progress:

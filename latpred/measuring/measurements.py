@@ -1,23 +1,27 @@
 """The measurement file: a CSV with a row per operator or block that was timed. Its columns are a contract.
 
-Shapes and rates are the fields of the operator or block and its paradigm, empty where it has none; times are SI.
+Shapes, rates and settings are the fields of the operator or block and its paradigm, empty where it has none; times are
+SI. Files from before the columns of `SETTING_COLUMNS` read on: what is missing is the default.
 """
 
 from __future__ import annotations
 
 import csv
 import gzip
+import io
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args, get_origin
 
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import DataError, InputError
 from latpred.precision import PRECISIONS
+from latpred.wording import did_you_mean, quoted, unknown
 from latpred.workloads import operators as op
 from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial, Static
@@ -41,6 +45,9 @@ OPERATORS: dict[str, type[op.Operator]] = {
         op.MaskCompaction,
     )
 }
+#: Blocks that a file may hold, by type name.
+BLOCKS: dict[str, type[Bottleneck]] = {kind.__name__: kind for kind in (Bottleneck,)}
+TARGETS: dict[str, Any] = {**OPERATORS, **BLOCKS}
 #: Columns that hold the fields of targets and paradigms.
 SHAPE_COLUMNS = (
     "c_in",
@@ -63,12 +70,17 @@ SHAPE_COLUMNS = (
     "G",
     "r",
 )
+#: Version of the columns that is written; a file without the column is of version 1, which had no other settings.
+VERSION = 2
+#: Since version 2: the other settings of a paradigm, empty for their defaults; several words are joined by +.
+SETTING_COLUMNS = ("unfuse", "masker_layers", "scaled", "masker", "hidden", "version")
 #: Every column, in order.
 COLUMNS = (
     "target",
     "name",
     "paradigm",
     *SHAPE_COLUMNS,
+    *SETTING_COLUMNS,
     "batch",
     "precision",
     "library",
@@ -88,6 +100,12 @@ COLUMNS = (
 )
 #: Paradigms of measured blocks by name.
 PARADIGMS: dict[str, type[Paradigm]] = {kind.name: kind for kind in (Static, Spatial, Channel, Layer)}
+#: Bytes of a file, unpacked: more than any GPU measures in a month.
+MOST_BYTES = 16 << 20
+#: A larger batch is a slip of the pen.
+MOST_SAMPLES = 10**9
+#: Letters of a device's name that are enough to be found in a profile's title.
+_LEAST_LETTERS = 3
 
 
 @dataclass(frozen=True)
@@ -122,101 +140,176 @@ class Measurement:
 
 
 def row_of(target: MeasuredTarget, paradigm: Paradigm) -> dict[str, Any]:
-    """The target's and the paradigm's columns."""
+    """The target's and the paradigm's columns; raises InputError for a paradigm that no row holds."""
     row: dict[str, Any] = {"target": type(target).__name__, "name": getattr(target, "name", ""), "paradigm": ""}
     row |= {field: value for field, value in target if field in SHAPE_COLUMNS}
-    if isinstance(target, Bottleneck):
+    if type(target).__name__ in BLOCKS:
+        if paradigm.name not in PARADIGMS:
+            raise InputError(f"blocks are measured with {', '.join(PARADIGMS)} skipping, not with {paradigm.label}")
+        defaults = {name: field.default for name, field in type(paradigm).model_fields.items()}
         row["paradigm"] = paradigm.name
         row |= {field: value for field, value in paradigm if field in SHAPE_COLUMNS}
+        settings = {field: value for field, value in paradigm if field in SETTING_COLUMNS and value != defaults[field]}
+        row |= {field: "+".join(value) if isinstance(value, tuple) else value for field, value in settings.items()}
     return row
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], *, append: bool = False) -> None:
-    """Rows to a plain .csv; a row appears whole, at once."""
+    """Rows to a plain .csv; a row appears whole, at once. A file that is gone on with keeps its columns.
+
+    Raises
+    ------
+    DataError
+        A row has a setting that a file from before such settings has no column for.
+    """
+    columns = _columns_of(path) if append else COLUMNS
     with path.open("a" if append else "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, columns, lineterminator="\n", extrasaction="ignore")
         if not append:
             writer.writeheader()
         for row in rows:
-            writer.writerow({key: "" if value is None else value for key, value in row.items()})
+            lost = [name for name in SETTING_COLUMNS if name not in columns and row.get(name) not in (None, "")]
+            if lost:
+                raise DataError(f"{path}: has no column {lost[0]}; write rows with that setting to another file")
+            filled = {"version": VERSION, **row}
+            writer.writerow({key: "" if value is None else value for key, value in filled.items()})
             file.flush()
 
 
-def read_measurements(path: Path) -> list[Measurement]:
-    """The rows of a .csv or .csv.gz.
+def _columns_of(path: Path) -> Sequence[str]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return next(csv.reader(file), COLUMNS)
+
+
+def read_measurements(path: Path, report: Callable[[str], None] = lambda text: None) -> list[Measurement]:
+    """The rows of a .csv or .csv.gz; `report` is told where the last line was cut off in writing and is left out.
 
     Raises
     ------
     DataError
         No such file, other columns, or a row that cannot be: the message names the first line at fault.
     """
-    return [measurement for _, measurement in read_rows(path)]
+    return [measurement for _, measurement in read_rows(path, report)]
 
 
-def read_rows(path: Path) -> list[tuple[dict[str, str], Measurement]]:
-    """The raw columns and the measurement of every row."""
+def read_rows(
+    path: Path, report: Callable[[str], None] = lambda text: None
+) -> list[tuple[dict[str, str], Measurement]]:
+    """The raw columns and the measurement of every row; `report` and errors as `read_measurements`."""
+    text = _text(path)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows: list[tuple[dict[str, str], Measurement]] = []
     try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-            if missing:
-                raise DataError(
-                    f"{path}: not a file of `latpred measure`: {_listed(missing)} missing; see docs/measurements.md"
-                )
-            return list(_parsed(path, reader))
+        columns = next(reader, [])
+        _check_columns(columns, path)
+        for cells in reader:
+            line = reader.line_num
+            try:
+                if cells:
+                    rows.append(_parsed(columns, cells))
+            except (InputError, ValueError) as problem:
+                if line < text.count("\n") + 1 or text.endswith("\n"):
+                    raise DataError(f"{path}, line {line}: {problem}") from None
+                report(f"{path}, line {line}: was cut off in writing and is left out")
+    except csv.Error as problem:
+        raise DataError(f"{path}, line {reader.line_num}: is not CSV: {problem}") from None
+    return rows
+
+
+def _text(path: Path) -> str:
+    """The whole file, unpacked."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise DataError(f"{path}: has more than {MOST_BYTES >> 20} MiB; split it")
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = content.count(b"\n", 0, problem.start) + 1
+        raise DataError(f"{path}, line {line}: is not a CSV file in UTF-8") from None
+    except (EOFError, zlib.error):
+        raise DataError(f"{path}: is not a whole .gz file; copy it again") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (UnicodeDecodeError, csv.Error, EOFError):
-        raise DataError(f"{path}: is not a CSV file") from None
+
+
+def _check_columns(columns: Sequence[str], path: Path) -> None:
+    missing = [column for column in COLUMNS if column not in (*columns, *SETTING_COLUMNS)]
+    if missing:
+        raise DataError(
+            f"{path}: not a file of `latpred measure`: {_listed(missing)} missing; see docs/measurements.md"
+        )
+    for number, column in enumerate(columns):
+        if column not in COLUMNS:
+            hint = did_you_mean(column, COLUMNS)
+            raise DataError(f"{path}, line 1: unknown column {quoted(column)}{hint}; see docs/measurements.md")
+        if column in columns[:number]:
+            raise DataError(f"{path}, line 1: the column {column} is there twice")
 
 
 def _listed(columns: list[str]) -> str:
     return f"column {columns[0]} is" if len(columns) == 1 else f"columns {', '.join(columns[:4])}… are"
 
 
-def _parsed(path: Path, reader: csv.DictReader[str]) -> Iterator[tuple[dict[str, str], Measurement]]:
-    for line, row in enumerate(reader, start=2):
-        try:
-            yield row, parse_row(row)
-        except (InputError, ValueError) as problem:
-            raise DataError(f"{path}, line {line}: {problem}") from None
+def _parsed(columns: Sequence[str], cells: Sequence[str]) -> tuple[dict[str, str], Measurement]:
+    if len(cells) != len(columns):
+        raise ValueError(f"has {len(cells)} cells, and the header {len(columns)}")
+    row = dict(zip(columns, cells, strict=True))
+    return row, parse_row(row)
 
 
 def parse_row(row: Mapping[str, str]) -> Measurement:
     """The measurement in a row; raises InputError or ValueError for one that cannot be."""
-    seconds = float(row["median_s"])
+    version = _number("version", row.get("version") or "1", int)
+    if not 1 <= version <= VERSION:
+        raise ValueError(f"version {version} is not one of 1 to {VERSION}; use the latpred that wrote it")
+    seconds = _number("median_s", row["median_s"], float)
     if not (math.isfinite(seconds) and seconds > 0):
-        raise ValueError(f"median_s must be a positive number of seconds, got {row['median_s']}")
-    if row["target"] not in OPERATORS and row["target"] != "Bottleneck":
-        raise ValueError(f"unknown target {row['target']!r}")
+        raise ValueError(f"median_s must be a positive number of seconds, got {quoted(row['median_s'])}")
+    if row["target"] not in TARGETS:
+        raise ValueError(unknown("target", row["target"], TARGETS))
     if row["precision"] not in PRECISIONS:
-        raise ValueError(f"unknown precision {row['precision']!r}; choose {', '.join(PRECISIONS)}")
+        raise ValueError(unknown("precision", row["precision"], PRECISIONS))
+    if not _letters(row["device"]):
+        raise ValueError(f"device must be the name of a GPU, got {quoted(row['device'])}")
     paradigm: Paradigm = Static()
-    if row["target"] == "Bottleneck":
+    if row["target"] in BLOCKS:
         if row["paradigm"] not in PARADIGMS:
-            raise ValueError(f"unknown paradigm {row['paradigm']!r}")
+            raise ValueError(unknown("paradigm", row["paradigm"], PARADIGMS))
         paradigm = _record(PARADIGMS[row["paradigm"]], row)
-    target: MeasuredTarget = _record(OPERATORS.get(row["target"], Bottleneck), row)
-    batch = int(row["batch"])
+    target: MeasuredTarget = _record(TARGETS[row["target"]], row)
+    batch = _number("batch", row["batch"], int)
+    if not 1 <= batch <= MOST_SAMPLES:
+        raise ValueError(f"batch must be a whole number from 1 to {MOST_SAMPLES:,}, got {quoted(row['batch'])}")
     return Measurement(target, paradigm, batch, row["precision"], row["library"], seconds, row["device"])
 
 
 def _record(kind: Any, row: Mapping[str, str]) -> Any:
-    given = {field: row[field] for field in kind.model_fields if field in row and row[field] != ""}
+    given = {field: row[field] for field in kind.model_fields if row.get(field, "") != ""}
     return kind(**{field: _value(kind, field, text) for field, text in given.items()})
 
 
 def _value(kind: Any, field: str, text: str) -> Any:
-    if field == "name":
+    if field in ("name", "masker"):
         return text
+    if field == "unfuse":
+        return tuple(text.split("+"))
     if text in ("True", "False"):
         return text == "True"
-    whole = _is_whole(kind.model_fields[field].annotation)
-    return int(text) if whole else float(text)
+    return _number(field, text, int if _is_whole(kind.model_fields[field].annotation) else float)
+
+
+def _number(field: str, text: str, kind: Callable[[str], Any]) -> Any:
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"{field} must be a {'whole ' * (kind is int)}number, got {quoted(text)}") from None
 
 
 def _is_whole(annotation: Any) -> bool:
     """Whether a field takes whole numbers: int, or int | something."""
+    if get_origin(annotation) is Literal:
+        return all(type(value) is int for value in get_args(annotation))
     return annotation is int or any(_is_whole(part) for part in get_args(annotation) if part is not float)
 
 
@@ -226,8 +319,12 @@ def check_device(measurements: Sequence[Measurement], profile: HardwareProfile, 
         raise DataError(f"{path}: has no rows")
     words = [_letters(text) for text in (profile.name, profile.title) if text]
     for device in dict.fromkeys(row.device for row in measurements):
-        if not any(word in _letters(device) or _letters(device) in word for word in words):
-            raise DataError(f"{path}: was measured on {device!r}, which is not {profile.name}; give its own --device")
+        found = _letters(device)
+        within = len(found) >= _LEAST_LETTERS
+        if not any(word in found or (within and found in word) for word in words):
+            raise DataError(
+                f"{path}: was measured on {quoted(device)}, which is not {profile.name}; give its own --device"
+            )
 
 
 def _letters(text: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from itertools import product
+from os.path import isfile
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from latpred.errors import DataError, InputError
 from latpred.files import parse, read_yaml
@@ -22,6 +23,8 @@ from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial, Stati
 #: What skips everything has nothing to time.
 Fraction = Annotated[float, Field(gt=0, le=1, strict=True)]
 LIBRARIES = ("triton", "cudnn")
+#: At thirty rows a second, an hour.
+MOST_ROWS = 100_000
 
 
 class Point(NamedTuple):
@@ -41,8 +44,8 @@ class Point(NamedTuple):
         return tuple(f"{name}={value}" for name, value in sorted(row.items()) if value not in ("", None))
 
 
-class Workload(Record):
-    """A workload file: blocks × paradigms × settings × batch × precision, and their operators if wanted.
+class Suite(Record):
+    """What a workload file says: blocks × paradigms × settings × batch × precision, and their operators if wanted.
 
     Parameters
     ----------
@@ -79,7 +82,15 @@ class Workload(Record):
 
     def targets(self) -> list[Bottleneck]:
         """The blocks, by name or as given."""
-        return [Bottleneck(**given) if isinstance(given, dict) else load_block(str(given)) for given in self.blocks]
+        return [Bottleneck(**given) if isinstance(given, dict) else load_block(given) for given in self.blocks]
+
+    @model_validator(mode="after")
+    def _few_enough(self) -> Suite:
+        settings = (max(len(self.S), 1) + len(self.G)) * len(self.r) + len(self.r) + 2
+        rows = len(self.blocks) * len(self.precision) * len(self.batch) * settings
+        if rows > MOST_ROWS:
+            raise ValueError(f"about {rows:,} rows are too many to measure; {MOST_ROWS:,} are the most")
+        return self
 
     def points(self) -> Iterator[Point]:
         """Every row, those that the kernels do not compute left out."""
@@ -107,11 +118,15 @@ class Workload(Record):
             yield from (Layer(r=r) for r in dict.fromkeys((*self.r, 1.0)) if (float(r) * batch) % 1 == 0)
 
 
-def load_workload(path: Path) -> list[Point]:
-    """The rows of a workload file. Raises DataError with every problem, or an InputError of a block in it."""
-    if not path.is_file():
+def load_suite(path: Path) -> list[Point]:
+    """The rows of a workload file. Raises DataError with every problem, those of a block in it too."""
+    if not isfile(path):
         raise InputError(f"there is no workload file {str(path)!r}")
-    points = shuffled(parse(Workload, read_yaml(path), path).points())
+    suite = parse(Suite, read_yaml(path), path)
+    try:
+        points = shuffled(suite.points())
+    except (InputError, TypeError) as problem:
+        raise DataError(f"{path}: {problem}") from None
     if not points:
         raise DataError(f"{path}: no setting of the workload fits its blocks")
     return points
@@ -132,15 +147,15 @@ _OTHERS = (
 def suite(name: str) -> list[Point]:
     """The rows of a shipped suite, `quick` (minutes) or `full`; in a fixed random order, so that a part is a sample."""
     if name == "quick":
-        quick = Workload(blocks=("resnet50-stage1", "resnet50-stage3", "regnety-400mf-stage3"), S=(1, 2, 4), G=(8,))
+        quick = Suite(blocks=("resnet50-stage1", "resnet50-stage3", "regnety-400mf-stage3"), S=(1, 2, 4), G=(8,))
         return shuffled(quick.replace(r=(0.5,), batch=(1, 128), operators=True).points())
     blocks = (*_RESNET, *_REGNET, *_OTHERS)
-    ends = Workload(blocks=blocks, batch=(1, 128))
-    middle = Workload(blocks=blocks, batch=(8, 32), r=(0.5,))
-    operators = Workload(blocks=blocks, batch=(1, 8, 128), r=(0.25, 0.75), S=(1, 4, 7), G=(8,), operators=True)
+    ends = Suite(blocks=blocks, batch=(1, 128))
+    middle = Suite(blocks=blocks, batch=(8, 32), r=(0.5,))
+    operators = Suite(blocks=blocks, batch=(1, 8, 128), r=(0.25, 0.75), S=(1, 4, 7), G=(8,), operators=True)
     single = [point for point in operators.points() if not isinstance(point.target, Bottleneck)]
     sample = random.Random(0).sample(list(dict.fromkeys(single)), k=len(set(single)) // 5)
-    static = Workload(blocks=_RESNET, paradigms=("static",), batch=(1, 128), library=("cudnn",))
+    static = Suite(blocks=_RESNET, paradigms=("static",), batch=(1, 128), library=("cudnn",))
     return shuffled([*ends.points(), *middle.points(), *sample, *static.points()])
 
 
