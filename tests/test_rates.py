@@ -107,6 +107,7 @@ def header(shape, descr="<f8", order=False):
         (header((4,), "nonsense"), "is no NumPy array"),
         (header((4,), "|O") + bytes(64), "holds Python objects"),
         (header((4,))[:40], "is no NumPy array"),
+        (b"\x93NUMPY\x01\x00\x0b\x00{'descr': (\n", "is no NumPy array"),
         (b"\x93NUMPY\x09\x00" + bytes(100), "is no NumPy array"),
     ],
 )

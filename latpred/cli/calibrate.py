@@ -37,7 +37,7 @@ def calibrate(file: Path, device: str, output_file: Path | None, source: str, fo
     latpred calibrate mine.csv --device mine.yaml -o mine.yaml
     """
     from latpred.measuring import fitting
-    from latpred.measuring.measurements import check_device, file_hash, read_rows
+    from latpred.measuring.measurements import check_device, errors_of, file_hash, read_rows
 
     if output_file:
         check_output(output_file, (".yaml", ".yml"), "a device file")
@@ -46,7 +46,7 @@ def calibrate(file: Path, device: str, output_file: Path | None, source: str, fo
     measurements = [measurement for _, measurement in rows]
     check_device(measurements, profile, file)
     versions = ", ".join(filter(None, (_versions(rows, name) for name in ("driver", "torch", "triton"))))
-    with progress_bar("fitting") as progress:
+    with errors_of(file), progress_bar("fitting") as progress:
         found = fitting.calibrate(
             measurements,
             profile,

@@ -49,7 +49,7 @@ def validate(
     latpred validate measurements/h200_held_out.csv.gz --device h200
     latpred validate mine.csv --device mine.yaml --model published --model calibrated --plot scatter.png
     """
-    from latpred.measuring.measurements import check_device, read_measurements
+    from latpred.measuring.measurements import check_device, errors_of, read_measurements
 
     for path in (plot, plot_rates):
         if path:
@@ -59,8 +59,8 @@ def validate(
     profile = load_profile(device)
     measurements = read_measurements(file, partial(click.echo, err=True))
     check_device(measurements, profile, file)
-    chosen = rows_to_judge(measurements, precision, library)
-    with progress_bar("predicting") as progress:
+    with errors_of(file), progress_bar("predicting") as progress:
+        chosen = rows_to_judge(measurements, precision, library)
         found = validate_models(chosen, profile, models or ALL_MODELS, progress=progress)
     of = chosen[0].library
     others = Counter(row.library for row in measurements if row.library != of and precision in (None, row.precision))

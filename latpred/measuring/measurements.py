@@ -11,7 +11,8 @@ import gzip
 import io
 import math
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -311,6 +312,15 @@ def _is_whole(annotation: Any) -> bool:
     if get_origin(annotation) is Literal:
         return all(type(value) is int for value in get_args(annotation))
     return annotation is int or any(_is_whole(part) for part in get_args(annotation) if part is not float)
+
+
+@contextmanager
+def errors_of(path: Path) -> Iterator[None]:
+    """Name the file in what is found wrong with its rows together."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
 
 
 def check_device(measurements: Sequence[Measurement], profile: HardwareProfile, path: Path) -> None:

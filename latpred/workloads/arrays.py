@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -29,7 +30,7 @@ MOST_ARRAYS = 1_000
 #: What the library raises for files that are broken, besides OSError.
 _BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, ValueError, OverflowError)
 _UNREADABLE = (NotImplementedError, RuntimeError, MemoryError)
-_NO_HEADER = (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, OverflowError, KeyError)
+_NO_HEADER = (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, OverflowError, KeyError, TokenError)
 
 
 @contextmanager
