@@ -104,3 +104,13 @@ def test_tolerances_that_are_none(tolerance):
 def test_what_a_target_can_skip_by():
     assert RESNET.block(1).paradigms == RESNET.stage(1).paradigms == RESNET.paradigms == ("spatial", "channel", "layer")
     assert latpred.load_network("deit-s").paradigms == ("token", "head", "layer")
+
+
+def test_a_group_fits_the_channels_that_are_read_and_those_between():
+    """conv1 reads c_in = 16 channels, the others w = 256 / 4 = 64; of c_in = 128 it is the 64 that bound."""
+    shape = {"c_out": 256, "height": 8, "width": 8}
+    for c_in, most in ((16, 16), (128, 64)):
+        block = latpred.Bottleneck(c_in=c_in, **shape)
+        assert latpred.predict(block, V100, latpred.Channel(G=most, r=0.5)).latency_s > 0
+        with pytest.raises(latpred.InputError, match=f"G={most + 1} is larger than the {most} channels"):
+            latpred.predict(block, V100, latpred.Channel(G=most + 1, r=0.5))
