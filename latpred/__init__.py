@@ -7,15 +7,14 @@
 '0.829 ms, 0.781 of static'
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from latpred.devices.catalogue import list_profiles, load_profile
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import DataError, InputError, LatpredError, NetworkError, OutputError, ProfileError
 from latpred.prediction import break_even_rate, predict
 from latpred.report import OperatorRow, Report
-from latpred.studies.explanation import Explanation, explain
-from latpred.studies.latency_table import LatencyTable, latency_table
-from latpred.studies.recommendation import Recommendation, recommend_granularity
-from latpred.studies.sweep import grid, sweep
 from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.catalogue import Preset, list_networks, list_presets, load_block, load_network, load_preset
 from latpred.workloads.networks import Network, Stage, Stem
@@ -38,7 +37,25 @@ from latpred.workloads.paradigms import Channel, Head, Joint, Layer, Paradigm, S
 from latpred.workloads.token_operators import ElementWise, LayerNorm, Linear, MatrixProduct, Softmax, TokenAdd, Unfold
 from latpred.workloads.transformers import VisionTransformer
 
+if TYPE_CHECKING:
+    from latpred.studies.explanation import Explanation, explain
+    from latpred.studies.latency_table import LatencyTable, latency_table
+    from latpred.studies.recommendation import Recommendation, recommend_granularity
+    from latpred.studies.sweep import grid, sweep
+
 __version__ = "0.1.0"
+
+#: Questions asked of many predictions, and their modules, loaded when first asked: one prediction needs none.
+_STUDIES = {
+    "Explanation": "explanation",
+    "explain": "explanation",
+    "LatencyTable": "latency_table",
+    "latency_table": "latency_table",
+    "Recommendation": "recommendation",
+    "recommend_granularity": "recommendation",
+    "grid": "sweep",
+    "sweep": "sweep",
+}
 
 __all__ = [
     "Add",
@@ -102,3 +119,15 @@ __all__ = [
     "recommend_granularity",
     "sweep",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What was not loaded with the package."""
+    if name not in _STUDIES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"latpred.studies.{_STUDIES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """All names, loaded or not."""
+    return sorted({*globals(), *__all__})

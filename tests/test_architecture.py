@@ -80,8 +80,28 @@ def test_predicting_on_the_command_line_loads_no_data_frames_or_pictures():
     assert not loaded(program) & {"matplotlib", "pandas", "scipy"}
 
 
+def test_one_prediction_loads_no_studies():
+    program = "import latpred.cli, contextlib, sys\nwith contextlib.suppress(SystemExit): "
+    program += "latpred.cli.main('predict --device tx2 --block r50-stage1 --S 4 --r 0.6'.split())\n"
+    program += "print(*(name for name in sys.modules if name.startswith('latpred.studies')))"
+    command = [sys.executable, "-c", program]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1] == ""
+
+
+def test_what_is_loaded_later_is_what_the_checker_sees():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    (later,) = (node for node in tree.body if isinstance(node, ast.If))
+    assert {alias.name: f"{node.module}" for node in later.body for alias in node.names} == {
+        name: f"latpred.studies.{module}" for name, module in latpred._STUDIES.items()
+    }
+    with pytest.raises(AttributeError, match="module 'latpred' has no attribute 'explane'"):
+        latpred.explane  # noqa: B018
+
+
 def test_all_is_complete_and_sorted():
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
-    names = [alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and "latpred" in node.module]
+    names = [alias.name for node in imports for alias in node.names]
     assert latpred.__all__ == sorted(names)
+    assert set(latpred.__all__) <= set(dir(latpred))
     assert all(getattr(latpred, name).__doc__ for name in latpred.__all__ if callable(getattr(latpred, name)))

@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING
 
 from latpred.report import OperatorRow, Part, Report, Totals, kernels_in_words, largest_part
 from latpred.show.layout import FittedTable, new_table
-from latpred.studies.ablation import Ablation
-from latpred.studies.comparison import Comparison
-from latpred.studies.recommendation import Candidate, Recommendation
 from latpred.units import count, number, seconds, si, with_band
 from latpred.workloads.networks import Network
 from latpred.workloads.paradigms import spelled
@@ -19,7 +16,10 @@ from latpred.workloads.paradigms import spelled
 if TYPE_CHECKING:
     import pandas
 
+    from latpred.studies.ablation import Ablation
+    from latpred.studies.comparison import Comparison
     from latpred.studies.distribution import Distribution
+    from latpred.studies.recommendation import Candidate, Recommendation
 
 
 def caveat(model: str, precision: str, library: str | None) -> str:
