@@ -1,14 +1,18 @@
 """Device, network and block files: what ships, what you write yourself, and what is wrong with it."""
 
+import os
+import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
+from random import Random
 
 import pytest
 import yaml
 
 import latpred
-from latpred.files import data_folder, read_yaml, whole_file
+from latpred.files import _machine, data_folder, read_yaml, whole_file
 
 HARDWARE, ZOO = (sorted(data_folder(name).glob("*.yaml")) for name in ("hardware", "workloads/zoo"))
 V100 = (data_folder("hardware") / "v100.yaml").read_text(encoding="utf-8")
@@ -319,6 +323,143 @@ def test_an_interrupted_file_leaves_the_old_one_alone(tmp_path, interruption):
         interrupted()
     assert [file.name for file in tmp_path.iterdir()] == ["rows.csv"]
     assert path.read_text() == "old"
+
+
+def test_an_output_that_is_a_link_is_written_through_it(tmp_path):
+    (tmp_path / "data").mkdir()
+    link, target = tmp_path / "rows.csv", tmp_path / "data" / "today.csv"
+    link.symlink_to(target)
+    for text in ("first", "second"):  # a target that is not there yet, and one that is
+        with whole_file(link) as temporary:
+            assert temporary.parent == target.parent
+            temporary.write_text(text)
+        assert link.is_symlink()
+        assert target.read_text() == text
+    assert [file.name for file in target.parent.iterdir()] == ["today.csv"]
+
+
+def test_what_cannot_be_written(tmp_path):
+    loop, pipe = tmp_path / "loop.csv", tmp_path / "pipe.csv"
+    loop.symlink_to(loop)
+    os.mkfifo(pipe)
+    for path, message in ((loop, "leads to itself"), (pipe, "is no regular file"), (tmp_path / "a\0b.csv", "NUL")):
+        with pytest.raises(latpred.OutputError, match=message), whole_file(path):
+            pass
+    assert pipe.is_fifo()
+
+
+def test_a_file_keeps_its_permissions(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("old")
+    path.chmod(0o640)
+    with whole_file(path) as temporary:
+        temporary.write_text("new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from latpred.files import whole_file
+path, size = Path(sys.argv[1]), 1_000_000
+for number in range(1000):
+    with whole_file(path) as temporary:
+        with temporary.open("w") as file:
+            for _ in range(10):
+                file.write(str(number % 10) * (size // 10))
+    print(number, flush=True)
+"""
+
+
+def test_a_killed_run_leaves_a_whole_file_and_the_next_one_clears_up(tmp_path):
+    path, random = tmp_path / "rows.csv", Random(0)
+    for _ in range(3):
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE)
+        writer.stdout.readline()
+        time.sleep(random.uniform(0, 0.02))
+        writer.kill()
+        writer.communicate()
+        text = path.read_text()
+        assert len(text) == 1_000_000
+        assert len(set(text)) == 1
+    abandoned = tmp_path / f".rows.latpred-{_machine()}-{writer.pid}-x.csv"
+    others = [
+        tmp_path / f".rows.latpred-{_machine()}-{os.getpid()}-x.csv",
+        tmp_path / f".a.latpred-0-{writer.pid}-x.csv",
+    ]
+    for file in (abandoned, *others):  # of a dead process, of a living one, of another machine
+        file.write_text("half")
+    with whole_file(tmp_path / "other.csv") as temporary:
+        temporary.write_text("new")
+    assert sorted(tmp_path.iterdir()) == sorted([path, tmp_path / "other.csv", *others])
+
+
+# --- files that a person would not write
+
+
+def doubled(levels):
+    """Few lines that stand for 9ⁿ values."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: " + "[" * 100_000, "line 1, column 56: nested deeper than 50 levels"),
+        ("- " * 100_000, "line 1, column 101: nested deeper than 50 levels"),
+        ("a: " + "{a: " * 100_000, "line 1, column 200: nested deeper than 50 levels"),
+        ("a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 99)), "line 50, column 12: nested"),
+        (doubled(12), "line 6, column 15: more than 200,000 values"),
+        ("a0: &a {k: 1}\n" + "".join(f"a{n}: &a\n  <<: [*a, *a]\n" for n in range(40)), "more than 200,000 values"),
+        ("a: [" + "1," * 300_000 + "]", "more than 200,000 values"),
+        ("a: &a [*a]", "line 1, column 8: *a stands for nothing before it"),
+        ("pes: 4\n[1, 2]: 3", "line 2, column 1: a field's name must be text"),
+        ("sources: {{a: b}: 3}", "line 1, column 11: a field's name must be text"),
+        ("name: !!map [a]", "line 1, column 7: tags are not read"),
+        ("pes: 3\nvalidated: !!bool maybe", "line 2, column 12: tags are not read"),
+        ("pes: 3\nclock_hz: " + "1" * 5000, "line 2, column 11: a number of 5,000 digits"),
+        ("clock_hz: " + "1:" * 100_000 + "1", "line 1, column 11: a number of 200,001 digits"),
+        ("name: x\npes: 1\0", "line 2, column 7: the character U+0000 is not allowed"),
+        ("x" * 100_000 + ": 1\n" + "pes: 1\n", "line 1, column 100001: "),
+    ],
+    ids=lambda text: repr(text[:20]),
+)
+def test_a_hostile_file_is_refused_at_once_with_its_line(tmp_path, text, message):
+    started = time.perf_counter()
+    found = fails(tmp_path, latpred.load_profile, text)
+    assert time.perf_counter() - started < 5
+    assert found.startswith("not YAML: ")
+    assert message in found
+    assert len(found) < 300
+
+
+def test_a_huge_file_is_not_read(tmp_path):
+    path = tmp_path / "huge.yaml"
+    with path.open("wb") as file:
+        file.truncate(10**11)
+    with pytest.raises(latpred.DataError, match="is larger than 2 MB"):
+        latpred.load_profile(path)
+
+
+def test_byte_order_marks(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + changed(V100, name="mine").replace("\n", "\r\n").encode())
+    assert latpred.load_profile(path).name == "mine"
+    message = "is not a text file in UTF-8: see line 1"
+    assert fails(tmp_path, latpred.load_profile, "name: mine".encode("utf-16")) == message
+    assert fails(tmp_path, latpred.load_profile, b"pes: 1\nname: M\xfcller\n") == message.replace("1", "2")
+
+
+def test_dates_are_text(tmp_path):
+    assert read_yaml(written(tmp_path, "day: 2026-13-01\n")) == {"day": "2026-13-01"}
+
+
+def written(tmp_path, text):
+    path = tmp_path / "own.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 # --- the wheel

@@ -15,6 +15,7 @@ import torch
 
 from latpred import __version__
 from latpred.errors import DataError, InputError
+from latpred.files import whole_file
 from latpred.measuring.gpu import runners
 from latpred.measuring.gpu.ahead import compile_ahead
 from latpred.measuring.gpu.check import verify
@@ -127,7 +128,8 @@ def _done(path: Path) -> set[tuple[str, ...]]:
     """Keys of the complete rows of a file to go on with; a last row cut off in writing is dropped."""
     text = path.read_text(encoding="utf-8")
     if text and not text.endswith("\n"):
-        path.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
+        with whole_file(path) as temporary:
+            temporary.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
     return {_key(measurement, path) for _, measurement in read_rows(path)}
 
 
