@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from latpred.notebook import Shown
+from latpred.units import seconds
 from latpred.workloads.paradigms import Paradigm
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +128,8 @@ class StageTotal(Part):
         return {"stage": self.stage, **self.totals()}
 
 
-@dataclass(frozen=True)
-class Report(Totals):
+@dataclass(frozen=True, repr=False)
+class Report(Shown, Totals):
     """A prediction; every figure is for the whole batch unless its name says otherwise."""
 
     target: str
@@ -174,6 +179,22 @@ class Report(Totals):
             StageTotal(_of_stage(self.operators, number), _of_stage(self.static_operators, number), number)
             for number in numbers
         )
+
+    @property
+    def summary(self) -> str:
+        """What was predicted and asked for, ℓ_dyn, and rℓ of a dynamic target."""
+        kernels = kernels_in_words(self.precision, self.library)
+        compared = f", {self.ratio:.3f} of static" if self.paradigm.parts else ""
+        return (
+            f"{self.target} on {self.device}, {self.paradigm}, batch {self.batch}, {self.model} model, {kernels}: "
+            f"{seconds(self.latency_s)}{compared}"
+        )
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A row per operator: the fields of `OperatorRow`; times in seconds, for the whole batch."""
+        import pandas
+
+        return pandas.DataFrame([row.to_dict() for row in self.operators])
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, in plain types: what `--format json` prints."""

@@ -12,7 +12,7 @@ import latpred
 PACKAGE = Path(latpred.__file__).parent
 #: Modules and packages from the bottom to the top; those of one line do not import one another.
 LAYERS = (
-    "errors units precision wording",
+    "errors units precision wording notebook",
     "records",
     "plain_yaml",
     "files",

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from latpred.devices.calibration import Calibration, Peaks
 from latpred.devices.quantities import Bandwidth, Clock, Count, Duration, Flops, FlopsOrNone, Ratio, Size
 from latpred.errors import InputError, ProfileError
+from latpred.notebook import Shown
 from latpred.precision import PRECISIONS
 from latpred.records import Plain, Record
+from latpred.units import si
 from latpred.wording import did_you_mean, listed, quoted
+
+if TYPE_CHECKING:
+    import pandas
 
 
 class DataSheet(Record):
@@ -40,7 +45,7 @@ class Source(Record):
     text: str
 
 
-class HardwareProfile(Record):
+class HardwareProfile(Shown, Record):
     """The parameters of one device.
 
     Parameters
@@ -180,6 +185,22 @@ class HardwareProfile(Record):
         if "l2_bandwidth_ratio" not in self.model_fields_set and not (calibration and self.peaks):
             notes.append(f"{self.name} gives no l2_bandwidth_ratio: {self.l2_bandwidth_ratio:g} is assumed")
         return tuple(notes)
+
+    @property
+    def summary(self) -> str:
+        """Name, peak and bandwidth, and what it is calibrated for."""
+        peaks = f"{si(2 * self.fp32_peak_macs, 'FLOP/s')} FP32, {si(self.dram_bandwidth, 'B/s')} off-chip"
+        return f"{self.name}, {peaks}, {self.calibrated_for or 'not calibrated'}"
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A row per parameter, with its value and source; SI units."""
+        import pandas
+
+        sources = {source.field: source.text for source in self.sources}
+        inner = {"sources", "datasheet", "peaks", "calibrations"}
+        values = {name: value for name, value in self if name not in inner}
+        rows = [{"parameter": name, "value": value, "source": sources.get(name, "")} for name, value in values.items()]
+        return pandas.DataFrame(rows)
 
     @property
     def calibrated_for(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
 from latpred.models.interface import CostModel, cost_model
+from latpred.notebook import Shown
 from latpred.prediction import STATIC, Curve, Target, break_even_of, checked_batch, curve, highest_rate, lowest_rate
 from latpred.studies.recommendation import recommend_granularity
+from latpred.units import seconds
 from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.catalogue import AnyNetwork, list_presets, load_preset
 from latpred.workloads.networks import Network, NetworkStage
 from latpred.workloads.paradigms import SINGLE, Channel, Paradigm, Spatial
+
+if TYPE_CHECKING:
+    import pandas
 
 #: The spatial candidate of a comparison has the granularity that is recommended at this rate.
 RECOMMENDED_AT = 0.6
@@ -26,8 +31,8 @@ CHANNELS_PER_GROUP = 2
 _RATE_WIDTH = 1e-7
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
     """A paradigm at the rate where its multiply-adds are the target's share of the static ones.
 
     `r` and what follows from it are None where no rate reaches the target, and where the paradigm does not fit the
@@ -50,6 +55,20 @@ class Comparison:
     ratio: float | None
     break_even_rate: float | None
     note: str | None
+
+    @property
+    def summary(self) -> str:
+        """The paradigm, the rate that reaches the multiply-adds, and what it takes there."""
+        about = f"{self.name} of {self.network} on {self.device}, batch {self.batch}"
+        if self.r is None or self.latency_s is None or self.ratio is None:
+            return f"{about}: {self.note or 'the multiply-adds are not reached'}"
+        return f"{about}: r = {self.r:.3f}, {seconds(self.latency_s)}, {self.ratio:.3f} of static"
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row; `pandas.concat` joins those of several."""
+        import pandas
+
+        return pandas.DataFrame([self.to_dict()])
 
     def to_dict(self) -> dict[str, Any]:
         """All fields."""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from latpred.devices.profile import HardwareProfile
 from latpred.models.interface import CostModel, Fill, cost_model, fill_model
+from latpred.notebook import Shown
 from latpred.prediction import STATIC, Target, checked_batch, lower, predict
 from latpred.report import Report
 from latpred.studies.remedies import Remedy, remedies
 from latpred.workloads.blocks import Step
 from latpred.workloads.operators import Operator
 from latpred.workloads.paradigms import Paradigm
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ class Share:
         return {**fields, "tile": None if self.tile is None else list(self.tile), **shares}
 
 
-@dataclass(frozen=True)
-class Explanation:
+@dataclass(frozen=True, repr=False)
+class Explanation(Shown):
     """A prediction's operators, the ridge of its device's roofline in its precision, and remedies, the best first."""
 
     report: Report
@@ -54,6 +58,18 @@ class Explanation:
     ridge_macs_per_byte: float
     shares: tuple[Share, ...]
     remedies: tuple[Remedy, ...]
+
+    @property
+    def summary(self) -> str:
+        """The prediction that is explained, and what would help most."""
+        best = f"; {self.remedies[0].change} would save {self.remedies[0].gain:.1%}" if self.remedies else ""
+        return f"{self.report.summary}{best}"
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A row per kind of operator: the fields of its share; times in seconds, for the whole batch."""
+        import pandas
+
+        return pandas.DataFrame([share.to_dict() for share in self.shares])
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, in plain types."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from math import lcm
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +22,9 @@ from latpred.devices.profile import HardwareProfile
 from latpred.errors import DataError, InputError
 from latpred.files import whole_file
 from latpred.models.interface import CostModel, cost_model
+from latpred.notebook import Shown
 from latpred.prediction import checked_batch, curve
+from latpred.report import kernels_in_words
 from latpred.studies.table_file import check_fields, read_fields
 from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.catalogue import AnyNetwork
@@ -30,6 +32,9 @@ from latpred.workloads.densities import ROUNDING_GUARD
 from latpred.workloads.networks import Network
 from latpred.workloads.operators import MaskerConvolution, PatchConvolution
 from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial, Static
+
+if TYPE_CHECKING:
+    import pandas
 
 #: Intervals of an entry that is no staircase; interpolation then errs by less than 0.2 % on every shipped device.
 GRID = 256
@@ -49,8 +54,8 @@ class Entry(NamedTuple):
     granularity: int
 
 
-@dataclass(frozen=True, eq=False)
-class LatencyTable:
+@dataclass(frozen=True, eq=False, repr=False)
+class LatencyTable(Shown):
     """Latency curves of a network's blocks on a device, for a batch of `batch` samples.
 
     Each is a key of the file (`.npz`) too; with E entries and V values in all:
@@ -104,6 +109,24 @@ class LatencyTable:
     stepped: NDArray[np.bool_]
     latency_s: NDArray[np.float64]
     error: float
+
+    @property
+    def summary(self) -> str:
+        """What the table is of, and how much is in it."""
+        kernels = kernels_in_words(self.precision, self.library)
+        about = f"{self.network} on {self.device}, batch {self.batch}, {self.model} model, {kernels}"
+        return f"{len(self.entries)} entries of {about}, {len(self.latency_s)} latencies"
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A row per entry: block, paradigm, granularity, and the latencies at r = 0 and 1 for the whole batch [s]."""
+        import pandas
+
+        ends = {
+            "latency_at_0_s": self.latency_s[self.offset],
+            "latency_at_1_s": self.latency_s[self.offset + self.count],
+        }
+        names = {name: getattr(self, name) for name in ("block", "paradigm", "granularity", "count", "stepped")}
+        return pandas.DataFrame(names | ends)
 
     def __post_init__(self) -> None:
         """Raises InputError for fields that make no table: other kinds, values outside, seconds that are not."""

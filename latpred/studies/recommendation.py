@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
 from latpred.models.interface import CostModel, cost_model
+from latpred.notebook import Shown
 from latpred.prediction import break_even_of, checked_batch, curve
+from latpred.report import kernels_in_words
 from latpred.workloads.masks import MaskRates
 from latpred.workloads.networks import Network, NetworkStage
 from latpred.workloads.paradigms import SINGLE, Layer, Paradigm, spelled
@@ -60,8 +62,8 @@ class Neighbour:
     choice: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Recommendation:
+@dataclass(frozen=True, repr=False)
+class Recommendation(Shown):
     """The chosen granularity of every stage, every candidate, and the choice at neighbouring rates."""
 
     target: str
@@ -116,6 +118,17 @@ class Recommendation:
 
         frame = pandas.DataFrame([asdict(candidate) for candidate in self.candidates])
         return cast("pandas.DataFrame", frame.astype({"granularity": "Int64"}))
+
+    @property
+    def summary(self) -> str:
+        """The choice, and for what it was made."""
+        kernels = kernels_in_words(self.precision, self.library)
+        about = f"{self.target} on {self.device}, batch {self.batch}, {self.model} model, {kernels}"
+        return f"{self.symbol} = {self.text} for {about}"
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Every candidate, a row each, as `table`."""
+        return self.table
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, in plain types: what `--format json` prints."""

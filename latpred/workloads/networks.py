@@ -6,16 +6,20 @@ from collections.abc import Iterator
 from functools import cached_property
 from itertools import chain
 from math import gcd
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
 from latpred.errors import InputError, NetworkError
+from latpred.notebook import Shown
 from latpred.records import Count, ImageEdge, Plain, Record, joined
 from latpred.workloads.blocks import Bottleneck, Step, Workload
 from latpred.workloads.granularity import channel_groups, patch_edges
 from latpred.workloads.operators import AveragePool, Convolution, FullyConnected
 from latpred.workloads.paradigms import Paradigm
+
+if TYPE_CHECKING:
+    import pandas
 
 ImageSize = Annotated[tuple[ImageEdge, ImageEdge], Plain]
 #: More blocks are a slip of the pen; the deepest residual networks that were trained have some four hundred.
@@ -52,7 +56,7 @@ class PlacedBlock(NamedTuple):
     block: Bottleneck
 
 
-class Network(Record):
+class Network(Shown, Record):
     """The residual blocks of a network; stem, pooling and classifier only where `include` names them.
 
     Parameters
@@ -126,6 +130,20 @@ class Network(Record):
             height, width = -(-height // stage.stride), -(-width // stage.stride)
             maps.append((height, width))
         return tuple(maps)
+
+    @property
+    def summary(self) -> str:
+        """Name, blocks and image size."""
+        height, width = self.image_size
+        blocks = "-".join(map(str, self.blocks_per_stage))
+        return f"{self.name}, {blocks} blocks, images of {height}×{width}"
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A row per stage: its map, and the fields of `Stage`."""
+        import pandas
+
+        rows = [{"height": h, "width": w, **dict(stage)} for stage, (h, w) in zip(self.stages, self.maps, strict=True)]
+        return pandas.DataFrame(rows).rename_axis("stage").rename(lambda index: index + 1).reset_index()
 
     @property
     def blocks_per_stage(self) -> list[int]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from math import floor
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from latpred.errors import InputError, NetworkError
+from latpred.notebook import Shown
 from latpred.records import Count, ImageEdge, Plain, Record
 from latpred.workloads import token_operators as tok
 from latpred.workloads.blocks import Step, Workload
 from latpred.workloads.operators import Operator
 from latpred.workloads.paradigms import Paradigm, Skipping, check_supported
+
+if TYPE_CHECKING:
+    import pandas
 
 #: Kept heads, tokens and channels are ⌊n·r⌋, with this guard against rounding noise.
 ROUNDING_GUARD = 1e-9
@@ -26,7 +30,7 @@ PATCH_EDGE = 16
 MOST_DEPTH = 10_000
 
 
-class VisionTransformer(Record):
+class VisionTransformer(Shown, Record):
     """A vision transformer: embedding, `depth` equal blocks of attention and MLP, classifier.
 
     Parameters
@@ -79,6 +83,17 @@ class VisionTransformer(Record):
     def tokens(self) -> int:
         """Tokens with the class token."""
         return self.grid[0] * self.grid[1] + 1
+
+    @property
+    def summary(self) -> str:
+        """Name, blocks, tokens and heads."""
+        return f"{self.name}, {self.depth} blocks, {self.tokens} tokens of {self.dim} channels in {self.heads} heads"
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A row per field."""
+        import pandas
+
+        return pandas.DataFrame([{"field": name, "value": value} for name, value in self])
 
     def lowest_rate(self, paradigm: Paradigm) -> float:
         """The lowest rate, common to all parts, that keeps a token and a head."""
