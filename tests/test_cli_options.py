@@ -220,3 +220,21 @@ main(sys.argv[1:])
     assert process.returncode == code
     assert err.strip() == f"latpred: {word}; no file is left half written"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "stream"),
+    [
+        ("predict", 1),
+        ("explain", 1),
+        ("compare --preset lasnet-resnet50", 1),
+        ("recommend-granularity --r 0.6", 1),
+        ("lut --S 4 --output lut.npz", 2),
+    ],
+)
+def test_an_extrapolation_is_noted(run, command, stream):
+    """The rows of h200 have batches 1 to 128."""
+    asked = "--device h200 --network resnet50 --model calibrated"
+    note = "note: extrapolated: h200 was calibrated with batches 1 to 128, not 512"
+    assert run(f"{command} {asked} --batch 512")[stream].count(note) == 1
+    assert "extrapolated" not in run(f"{command} {asked} --batch 128")[stream]

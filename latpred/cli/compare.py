@@ -51,12 +51,13 @@ def compare(
         from latpred.show.canvas import check_file
 
         check_file(plot)
-    rows, panels = [], {}
+    rows, notes, panels = [], [], {}
     for network in targets.load_networks():
         for profile in options.load_devices(devices):
             chosen = _chosen(preset, network) or candidates(network, profile, **how)
             found = compare_paradigms(network, profile, target_macs, chosen, **how)
             rows.append((f"{network.name} on {profile.name}", found))
+            notes.append(output.notes_of(network, profile, how))
             if plot:
                 fitting = {row.name: chosen[row.name] for row in found if not row.note}
                 lines = curves(network, profile, fitting, _PLOT_RATES, **how)
@@ -79,9 +80,9 @@ def compare(
     else:
         from latpred.show import tables as table
 
-        for target, found in rows:
+        for (target, found), said in zip(rows, notes, strict=True):
             known = table.caveat(found[0].model, found[0].precision, found[0].library)
-            output.print_rich(table.comparison_table(target, found), *table.comparison_notes(found), known, "")
+            output.print_rich(table.comparison_table(target, found), *table.comparison_notes(found), *said, known, "")
 
 
 def _chosen(presets: tuple[str, ...], network: AnyNetwork) -> dict[str, Paradigm]:

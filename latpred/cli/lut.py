@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from latpred.cli import options
+from latpred.cli import options, output
 from latpred.cli.command import command
 from latpred.devices.catalogue import load_profile
 from latpred.files import check_output
@@ -45,8 +45,11 @@ def lut(
         raise click.UsageError("a table is of one network; write one for each")
     (network,) = targets.load_networks()
     edges, groups = ([_single(size) for size in sizes or ()] for sizes in (S, G))
-    table = latency_table(network, load_profile(device), S=edges, G=groups, **how)
+    profile = load_profile(device)
+    table = latency_table(network, profile, S=edges, G=groups, **how)
     table.save(output_file)
+    for note in output.notes_of(network, profile, how):
+        click.echo(note, err=True)
     click.echo(
         f"wrote {output_file}: {len(table.entries)} entries of {table.network} on {table.device}, batch {table.batch}, "
         f"{table.model} model, {kernels_in_words(table.precision, table.library)}; "

@@ -27,6 +27,13 @@ def print_json(content: Any) -> None:
     click.echo(json_text(content))
 
 
+def notes_of(network: Any, profile: Any, how: Mapping[str, Any]) -> list[str]:
+    """What `predict` notes of a network in its static form: what is rounded, extrapolated, or never validated."""
+    from latpred.prediction import predict
+
+    return [f"note: {note}" for note in predict(network, profile, **how).notes]
+
+
 def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
     """A header and a line per row; None is empty."""
     writer = None

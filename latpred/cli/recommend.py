@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
@@ -51,10 +52,10 @@ def recommend_granularity(
     if bool(r) == bool(masks):
         raise click.UsageError("give the rates: either --r or --masks")
     rates: Any = _count(masks) if masks else r
+    asked = list(product(targets.load_networks(), options.load_devices(devices)))
     recommendations = [
         recommend(cast(Network, network), profile, rates, paradigm=paradigm, tolerance=tolerance, **how)
-        for network in targets.load_networks()
-        for profile in options.load_devices(devices)
+        for network, profile in asked
     ]
     if targets.include:
         click.echo("note: a stem or head skips nothing; the choice is that without them", err=True)
@@ -73,8 +74,9 @@ def recommend_granularity(
     else:
         from latpred.show import tables as table
 
-        for recommendation in recommendations:
-            output.print_rich(table.recommendation_text(recommendation), "", table.recommendation_table(recommendation))
+        for (network, profile), recommendation in zip(asked, recommendations, strict=True):
+            texts = [table.recommendation_text(recommendation), *output.notes_of(network, profile, how)]
+            output.print_rich(*texts, "", table.recommendation_table(recommendation))
 
 
 def _count(path: Path) -> MaskRates:
