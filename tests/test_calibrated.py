@@ -388,7 +388,10 @@ def test_tensorrt_predicts_convolutions_only(precision):
         predict(latpred.Add(channels=8, height=8, width=8), V100, **settings)
 
 
-GATE = "gathers and scatters, two-level masks and linear gates only; use the published model for other forms"
+GATE = (
+    "gathers and scatters, two-level masks and linear gates only; "
+    "use the published model, which is FP32, or the roofline for other forms"
+)
 TRITON = "it knows the kernels of residual blocks only; use the published model, which is FP32, or the roofline"
 TENSORRT = "it knows single convolutions only, dense or depthwise; use the published model, which is FP32, or a device"
 CHANNEL = "the calibrated model has no kernels of channel skipping with"

@@ -213,6 +213,7 @@ class HardwareProfile(Shown, Record):
             if found.precision == precision and library in (None, found.library):
                 return found
         wanted = f"{precision} with {library}" if library else precision
-        measure = "run `latpred measure` and `latpred calibrate` on it, or use the published model"
+        others = "the published model, which is FP32, or the roofline"
+        measure = f"run `latpred measure` and `latpred calibrate` on it, or use {others}"
         known = f"it is for {self.calibrated_for}" if self.calibrations else measure
         raise InputError(f"{self.name} is not calibrated for {wanted}; {known}")

@@ -69,7 +69,7 @@ def kernel_steps(block: BlockShape, skip: Skipping) -> list[tuple[str, op.Operat
     if skip.unfuse or skip.scaled or (skip.layer_rate is not None and skip.gate != "fused"):
         raise InputError(
             f"{block.name}: the calibrated model knows fused maskers, gathers and scatters, two-level masks and "
-            "linear gates only; use the published model for other forms"
+            "linear gates only; use the published model, which is FP32, or the roofline for other forms"
         )
     if skip.G and (beside := _beside_channels(block, skip)):
         raise InputError(
