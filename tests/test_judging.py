@@ -14,6 +14,8 @@ import pytest
 
 import latpred
 from latpred import Layer, Spatial, Static
+from latpred.devices.calibration import Calibration
+from latpred.devices.libraries import Number
 from latpred.measuring import fitting
 from latpred.measuring.fitting import FOLDS, calibrate, folds_of, left_out
 from latpred.measuring.measurements import Measurement
@@ -56,13 +58,15 @@ def measured(target, paradigm, seconds, **more):
 def toy(monkeypatch):
     """The ten rows, and a library with one number."""
     library = SimpleNamespace(
-        numbers=lambda precision: {"scale": (3e-12, "seconds per multiply-add")},
+        numbers=lambda precision: {"scale": Number(3e-12, "seconds per multiply-add", 3e-14, 3e-10)},
         work_of=lambda operator, batch, precision: Work(float(operator.macs(batch))),
         times=lambda works, numbers, device: Times(works.macs * numbers["scale"], 0.0 * works.macs, 0.0),
     )
     monkeypatch.setattr(fitting, "library_module", lambda name: library)
     monkeypatch.setattr(fitting, "join", lambda compute, memory, numbers: compute)
     monkeypatch.setattr(fitting, "LEAST_ROWS", 10)
+    # A calibration knows its library's numbers by name, and the toy's is none of them.
+    monkeypatch.setattr(fitting, "Calibration", Calibration.model_construct)
     rows = [measured(target, paradigm, 1.0) for _, target, paradigm, _ in ROWS]
     seconds = fitting.design(rows, H200).seconds({"scale": 1e-12})
     return [measured(r.target, r.paradigm, float(s * f)) for r, s, f in zip(rows, seconds, FACTORS, strict=True)]

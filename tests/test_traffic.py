@@ -4,7 +4,7 @@ import pytest
 
 import latpred
 from latpred import Channel, predict
-from latpred.models.calibrated.tiles import halvings
+from latpred.models.calibrated.tiles import choose, halvings
 
 H200 = latpred.load_profile("h200")
 PEAKS = H200.peaks
@@ -86,3 +86,41 @@ def test_a_group_fits_the_narrower_of_input_and_inner_channels():
 @pytest.mark.parametrize(("group", "expected"), [(1, 3), (2, 2), (4, 1), (8, 0), (16, 0)])
 def test_a_sector_of_32_bytes_holds_eight_numbers_of_fp32(group, expected):
     assert halvings("fp32", group, gathers_in=True, gathers_out=True) == expected
+
+
+@pytest.mark.parametrize(("c_in", "steps"), [(512, 1), (513, 2), (1024, 2), (1025, 3), (1026, 3)])
+def test_a_linear_layer_takes_512_inputs_at_a_time(c_in, steps):
+    """132 engines: one sample of 8 · 132 outputs is a program each; the first step waits once, the others twice."""
+    serial = {number.name: number.value for number in H200.calibration("fp32").numbers}["serial_s"]
+    for c_out, more in ((8 * 132, 0), (8 * 132 + 1, 1)):
+        layer = latpred.FullyConnected(c_in=c_in, c_out=c_out)
+        (row,) = predict(layer, H200, batch=1, model="calibrated").operators
+        assert row.compute_s == pytest.approx((2 * steps - 1 + more) * serial, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("channels", "width", "rounds"),
+    [(64 * 132, 128, 1), (64 * 132 + 1, 128, 2), (64 * 132, 129, 2), (64 * 264, 128, 2), (64 * 132, 256, 2)],
+)
+def test_a_pool_takes_128_pixels_of_64_channels(channels, width, rounds):
+    """Three waits, and one more for each further round of the 132 engines."""
+    serial = {number.name: number.value for number in H200.calibration("fp32").numbers}["serial_s"]
+    (row,) = predict(
+        latpred.GlobalPool(channels=channels, height=1, width=width), H200, batch=1, model="calibrated"
+    ).operators
+    assert row.compute_s == pytest.approx((3 + rounds - 1) * serial, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("precision", "rows", "masker", "chosen"),
+    [
+        # TF32, 256 columns of 256 channels, 1×1. Steps of 32, 32 and 64 channels: 8, 8 and 4 of them.
+        ("tf32", 128 * 132, False, 0),  # 264 programs, 2·0.53·8 = 8.48; 1056, 8·0.27·8 = 17.28; 4224, 32·0.18·4 = 23.04
+        ("tf32", 32, False, 2),  # a program alone: 0.67·8 and 0.3·8 and 0.36·4
+        ("tf32", 32, True, 1),  # with a masker never the smallest
+        ("fp32", 64 * 33, False, 1),  # 132 programs alone, 1.39·8 = 11.12; 1056 of 16 × 32, 8·0.3·4 = 9.6
+        ("fp32", 64 * 66, False, 0),  # 264 programs, 2·0.83·8 = 13.28; 2112, 16·0.3·4 = 19.2
+    ],
+)
+def test_the_rule_that_picks_a_tile_by_hand(precision, rows, masker, chosen):
+    assert int(choose(precision, rows, 256, 256, 1, 1, masker=masker)) == chosen
