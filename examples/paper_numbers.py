@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 import latpred
-from latpred.models.interface import cost_model
+from latpred.question import ask
 from latpred.studies.comparison import rate_for_macs
 
 FIGURES = Path(__file__).with_name("paper_numbers.csv")
@@ -100,8 +100,8 @@ def _rate(name: str, share: float) -> float | None:
     """The rate at which MACs are this share of the static ones, stem and head included, as the figure counts them."""
     preset, network = latpred.load_preset(name)
     # Multiply-adds depend on no device and no cost model: take the quickest.
-    cost = cost_model("roofline", latpred.load_profile("v100"))
-    return rate_for_macs(network.including("stem", "head"), preset.paradigm, share, cost, batch=1)
+    asked = ask(network.including("stem", "head"), "v100", batch=1, model="roofline")
+    return rate_for_macs(asked, preset.paradigm, share)
 
 
 def markdown(comparisons: list[Comparison]) -> str:

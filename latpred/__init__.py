@@ -10,6 +10,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from latpred.curves import evaluate
 from latpred.devices.catalogue import list_profiles, load_profile
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import DataError, InputError, LatpredError, NetworkError, OutputError, ProfileError
@@ -23,18 +24,24 @@ from latpred.workloads.operators import (
     AveragePool,
     ChannelScale,
     Convolution,
+    ElementWise,
     FullyConnected,
     Gather,
     GlobalPool,
     LayerMasker,
+    LayerNorm,
+    Linear,
     MaskerConvolution,
+    MatrixProduct,
     PatchConvolution,
     PatchGlobalPool,
     Scatter,
     ScatterAdd,
+    Softmax,
+    TokenAdd,
+    Unfold,
 )
 from latpred.workloads.paradigms import Channel, Head, Joint, Layer, Paradigm, Spatial, Static, Token
-from latpred.workloads.token_operators import ElementWise, LayerNorm, Linear, MatrixProduct, Softmax, TokenAdd, Unfold
 from latpred.workloads.transformers import VisionTransformer
 
 if TYPE_CHECKING:
@@ -105,6 +112,7 @@ __all__ = [
     "Unfold",
     "VisionTransformer",
     "break_even_rate",
+    "evaluate",
     "explain",
     "grid",
     "latency_table",

@@ -1,11 +1,11 @@
-"""Join target, paradigm, device and cost model into a report; contains no equation."""
+"""Join a question and a paradigm into a report; contains no equation."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,27 +13,25 @@ from numpy.typing import NDArray
 from latpred.devices.calibration import Calibration
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
+from latpred.evaluation import Figures, Plan, Rates, plan
 from latpred.models.calibrated.bands import band_of_sum
-from latpred.models.interface import CostModel, cost_model
+from latpred.question import Asked, Target, ask, checked_paradigm
 from latpred.report import Band, OperatorRow, Report
-from latpred.workloads.blocks import Bottleneck, Step, Workload
+from latpred.workloads.blocks import Bottleneck
+from latpred.workloads.lowering import Form, Lowered, Step
 from latpred.workloads.networks import Network, NetworkStage
-from latpred.workloads.operators import Operator, operator_class
+from latpred.workloads.operators import Operator, Share, operator_class
 from latpred.workloads.paradigms import Paradigm, Static
 from latpred.workloads.transformers import VisionTransformer
 
-Target: TypeAlias = Operator | Bottleneck | NetworkStage | Network | VisionTransformer
-
 STATIC = Static()
-#: A larger batch is a slip of the pen.
-MOST_SAMPLES = 10**9
 #: The break-even rate is bracketed until the bracket is this narrow.
 _BRACKET_WIDTH = 1e-6
 
 
 def predict(
-    target: Target,
-    profile: HardwareProfile,
+    target: Target | str | Path,
+    profile: HardwareProfile | str | Path,
     paradigm: Paradigm = STATIC,
     *,
     batch: int | None = None,
@@ -46,11 +44,15 @@ def predict(
     Parameters
     ----------
     target
-        An operator, a block, a stage of a network, or a network.
+        An operator, a block, a stage of a network, or a network; or the name or path of one.
+    profile
+        The device, or its name or path.
+    paradigm
+        What is skipped.
     batch
         Samples computed together; None takes the profile's default. Every figure is for the whole batch.
     model
-        The cost model, one of `latpred.cost.MODELS`.
+        The cost model: published, calibrated or roofline.
     precision, library
         fp32, tf32 or fp16, and the library of kernels (None: the first that the profile is calibrated for), where the
         model has them.
@@ -59,41 +61,42 @@ def predict(
     ------
     InputError
         A granularity that does not fit the target, a sequence of the wrong length, a batch below 1, an unknown model,
-        a precision or library that the model does not have on this device.
+        a precision or library that the model does not have on this device, another kind of object.
+
+    Examples
+    --------
+    >>> report = predict("r50-stage1", "tx2", Static())
+    >>> f"{report.latency_s * 1e3:.3f} ms"
+    '1.061 ms'
     """
-    cost = cost_model(model, profile, precision=precision, library=library)
-    batch = checked_batch(batch, profile)
-    workload = lower(target, paradigm, kernels=cost.kernels)
-    rows = _rows(workload, cost, batch)
+    asked = ask(target, profile, batch=batch, model=model, precision=precision, library=library)
+    paradigm = checked_paradigm(paradigm)
+    lowered, rates = planned(asked, paradigm)
+    rows = _rows(lowered, lowered.figures(asked.cost_model, asked.batch, rates))
     return Report(
-        target=target_name(target),
-        device=profile.name,
-        model=model,
+        asked=asked,
         paradigm=paradigm,
-        batch=batch,
-        precision=precision,
-        library=cost.library,
         operators=rows,
-        static_operators=_rows(lower(target, STATIC, kernels=cost.kernels), cost, batch),
-        notes=(*workload.notes, *_caveats(profile, cost, paradigm, batch)),
-        band=_band(cost.calibration, target, paradigm, rows),
-        find_break_even=partial(break_even_of, target, cost, paradigm, batch),
+        static_operators=static_rows(asked),
+        notes=(*lowered.notes, *_caveats(asked, paradigm)),
+        band=_band(asked.cost_model.calibration, asked.of, paradigm, rows),
+        find_break_even=partial(break_even_of, asked, paradigm),
     )
 
 
-def _caveats(profile: HardwareProfile, cost: CostModel, paradigm: Paradigm, batch: int) -> list[str]:
+def _caveats(asked: Asked, paradigm: Paradigm) -> list[str]:
     """What a reader must know of the device's parameters, the model's error, and what was not measured."""
-    notes = list(profile.caveats(cost.calibration))
-    for found in profile.calibrations if cost.name == "published" else ():
+    profile, calibration = asked.profile, asked.cost_model.calibration
+    notes = list(profile.caveats(calibration))
+    for found in profile.calibrations if asked.cost_model.name == "published" else ():
         if found.published_error is not None:
             device, error = found.provenance.device, found.published_error
             notes.append(f"the published model was off by {error:.0%} on average over blocks measured on {device}")
-    calibration = cost.calibration
     if calibration and len(paradigm.parts) > 1:
         notes.append(f"no blocks with {paradigm.label} skipping were measured: each part's kernels are taken together")
-    if calibration and not calibration.batches[0] <= batch <= calibration.batches[1]:
+    if calibration and not calibration.batches[0] <= asked.batch <= calibration.batches[1]:
         low, high = calibration.batches
-        notes.append(f"extrapolated: {profile.name} was calibrated with batches {low} to {high}, not {batch}")
+        notes.append(f"extrapolated: {profile.name} was calibrated with batches {low} to {high}, not {asked.batch}")
     return notes
 
 
@@ -121,53 +124,71 @@ def _band(
     return Band(low, high, error.name, error.median_error)
 
 
-def target_name(target: Target) -> str:
-    """A network's or block's own name, an operator's type."""
-    return type(target).__name__ if isinstance(target, Operator) else target.name
+def blocks_per_stage(target: Target) -> Sequence[int]:
+    """Blocks of each stage, of the whole network where the target is a stage of it; one of a block or operator."""
+    if isinstance(target, NetworkStage):
+        target = target.network
+    return target.blocks_per_stage if isinstance(target, Network) else (1,)
 
 
-def checked_batch(batch: int | None, profile: HardwareProfile) -> int:
-    """The batch, or the profile's default; raises InputError below 1."""
-    if batch is None:
-        return profile.default_batch
-    if isinstance(batch, bool) or not isinstance(batch, int | np.integer) or not 1 <= batch <= MOST_SAMPLES:
-        raise InputError(f"batch must be a whole number from 1 to {MOST_SAMPLES:,}, got {batch!r}")
-    return int(batch)
-
-
-def lower(
-    target: Target, paradigm: Paradigm, rates: tuple[float, ...] | None = None, *, kernels: bool = False
-) -> Workload:
-    """The operators of any target, or its `kernels`; at several `rates` at once every figure is an array."""
-    if isinstance(target, Bottleneck | NetworkStage | Network):
-        return target.lower(paradigm, rates, kernels=kernels)
+def lower(target: Target, paradigm: Paradigm, form: Form) -> Lowered:
+    """The operators of any target in a form."""
     if not isinstance(target, Operator):
-        return target.lower(paradigm, rates)
+        return target.lower(paradigm, form)
+    name = type(target).__name__
     if paradigm != STATIC:
         raise InputError(f"a single operator has no paradigm, got {paradigm}; set the operator's own rates")
     if any(isinstance(value, tuple) for _, value in target):
-        raise InputError(f"{target_name(target)} has several rates; a prediction takes one")
-    return Workload((Step(target_name(target), target),))
+        raise InputError(f"{name} has several rates; a prediction takes one")
+    return Lowered((Step(name, target),))
+
+
+def planned(asked: Asked, paradigm: Paradigm) -> tuple[Plan, Rates]:
+    """The plan of a target under a paradigm, and the paradigm's rates in it."""
+    target = asked.of
+    if isinstance(target, Operator | VisionTransformer):
+        return _plan(target, paradigm, asked.cost_model.form, False), {}
+    if isinstance(target, Bottleneck):
+        paradigm.require_single(target.name)
+    if any(part.rate is None for part in paradigm.parts):
+        raise InputError(f"{target.name} has no attention and MLP; give the layer rate r")
+    rates = paradigm.rates(blocks_per_stage(target))
+    per_block = any(len(values) > 1 for values in rates.values())
+    found = _plan(target, paradigm.at_rates(1.0), asked.cost_model.form, per_block)
+    return found, {part: values[np.newaxis] for part, values in rates.items()}
+
+
+@lru_cache(maxsize=1024)
+def _plan(target: Target, paradigm: Paradigm, form: Form, per_block: bool) -> Plan:
+    lowered = lower(target, paradigm, form)
+    return plan(lowered.steps, lowered.notes, per_block=per_block)
+
+
+def static_rows(asked: Asked) -> tuple[OperatorRow, ...]:
+    """The operators without skipping."""
+    return _static_rows(_plan(asked.of, STATIC, asked.cost_model.form, False), asked.cost_model, asked.batch)
+
+
+@lru_cache(maxsize=256)
+def _static_rows(lowered: Plan, model: Any, batch: int) -> tuple[OperatorRow, ...]:
+    return _rows(lowered, lowered.figures(model, batch, {}))
+
+
+def _rows(lowered: Plan, figures: Figures) -> tuple[OperatorRow, ...]:
+    """Every operator's time and work at the first setting."""
+    wanted = (name for name in Figures._fields if name != "l2_s")
+    columns = [getattr(figures, name)[0][lowered.places].tolist() for name in wanted]
+    return tuple(
+        OperatorRow(step.name, step.stage, step.block, *values)
+        for step, values in zip(lowered.steps, zip(*columns, strict=True), strict=True)
+        # Where nothing is skipped, nothing is done for what is.
+        if values[0] or not (isinstance(step.executions, Share) and step.executions.rest)
+    )
 
 
 def lowest_rate(target: Target, paradigm: Paradigm) -> float:
     """The lowest rate that can be asked for: 0, or what keeps anything at all of a transformer."""
     return target.lowest_rate(paradigm) if isinstance(target, VisionTransformer) else 0.0
-
-
-def _rows(workload: Workload, cost: CostModel, batch: int) -> tuple[OperatorRow, ...]:
-    """Every operator's time and work, weighted by how often it runs; equal operators are asked about once."""
-    known: dict[tuple[Operator, float], tuple[float, ...]] = {}
-    rows = []
-    for step in workload.steps:
-        share = float(step.executions)
-        figures = known.get((step.operator, share))
-        if figures is None:
-            answer = cost.step(step.operator, batch, share, chained=len(workload.steps) > 1)
-            work = (share * step.operator.macs(batch), share * cost.bytes(step.operator, batch))
-            figures = known[step.operator, share] = tuple(map(float, (*answer[:4], *work)))
-        rows.append(OperatorRow(step.name, step.stage, step.block, share, *figures))
-    return tuple(rows)
 
 
 def _bracket_points(target: Target) -> int:
@@ -184,39 +205,29 @@ class Curve(NamedTuple):
     static_macs: float
 
 
-def curve(target: Target, cost: CostModel, paradigm: Paradigm, rates: NDArray[np.float64] | None, batch: int) -> Curve:
+def curve(asked: Asked, paradigm: Paradigm, rates: NDArray[np.float64] | None = None) -> Curve:
     """A prediction at each of `rates`, common to all blocks: one search per operator where the model allows it.
 
     Without `rates`, one prediction at the paradigm's own.
     """
-    runs: list[tuple[float, ...] | None]
+    model, batch = asked.cost_model, asked.batch
     if rates is None:
-        runs = [None]
-    elif isinstance(target, VisionTransformer):
+        lowered, own = planned(asked, paradigm)
+        latency, macs = lowered.sums(model, batch, own)
+    elif isinstance(asked.of, VisionTransformer):
         # Its shapes follow the rates, so it is lowered once for each.
-        runs = [(float(rate),) for rate in rates]
+        runs = [planned(asked, paradigm.at_rates(float(rate)))[0].sums(model, batch, {}) for rate in rates]
+        latency, macs = (np.concatenate(parts) for parts in zip(*runs, strict=True))
     else:
-        runs = [tuple(map(float, rates))]
-    lowered = [lower(target, paradigm, run, kernels=cost.kernels) for run in runs]
-    sums = [_sums(workload, cost, batch, len(run) if run else 1) for workload, run in zip(lowered, runs, strict=True)]
-    latency, macs = (np.concatenate(parts) for parts in zip(*sums, strict=True))
-    static_latency, static_macs = _sums(lower(target, STATIC, kernels=cost.kernels), cost, batch, 1)
-    return Curve(latency, float(static_latency[0]), macs, float(static_macs[0]))
-
-
-def _sums(workload: Workload, cost: CostModel, batch: int, rates: int) -> tuple[NDArray[np.float64], ...]:
-    """Latency and multiply-adds; equal steps are counted, not repeated."""
-    latency, macs = np.zeros(rates), np.zeros(rates)
-    for (operator, executions), count in Counter((step.operator, step.executions) for step in workload.steps).items():
-        share = np.asarray(executions)
-        latency += count * cost.step(operator, batch, share, chained=len(workload.steps) > 1).latency_s
-        macs += count * share * operator.macs(batch)
-    return latency, macs
+        lowered, own = planned(asked, paradigm.at_rates(1.0))
+        latency, macs = lowered.sums(model, batch, {part: np.asarray(rates, float)[:, np.newaxis] for part in own})
+    static = static_rows(asked)
+    return Curve(latency, sum(row.latency_s for row in static), macs, sum(row.macs for row in static))
 
 
 def break_even_rate(
-    target: Target,
-    profile: HardwareProfile,
+    target: Target | str | Path,
+    profile: HardwareProfile | str | Path,
     paradigm: Paradigm,
     *,
     batch: int | None = None,
@@ -225,33 +236,28 @@ def break_even_rate(
     library: str | None = None,
 ) -> float | None:
     """r*: the highest rate common to all blocks at which rℓ ≤ 1; 1.0 if skipping always pays, None if it never does."""
-    cost = cost_model(model, profile, precision=precision, library=library)
-    return break_even_of(target, cost, paradigm, checked_batch(batch, profile))
+    asked = ask(target, profile, batch=batch, model=model, precision=precision, library=library)
+    return break_even_of(asked, checked_paradigm(paradigm))
 
 
-def break_even_of(target: Target, cost: CostModel, paradigm: Paradigm, batch: int) -> float | None:
-    """r* with a cost model at hand."""
+def break_even_of(asked: Asked, paradigm: Paradigm) -> float | None:
+    """r* of a question."""
     if paradigm == STATIC:
         return None
-    return highest_rate(target, cost, paradigm, batch, lambda found: found.latency_s <= found.static_latency_s)
+    return highest_rate(asked, paradigm, lambda found: found.latency_s <= found.static_latency_s)
 
 
 def highest_rate(
-    target: Target,
-    cost: CostModel,
-    paradigm: Paradigm,
-    batch: int,
-    holds: Callable[[Curve], NDArray[np.bool_]],
-    width: float = _BRACKET_WIDTH,
+    asked: Asked, paradigm: Paradigm, holds: Callable[[Curve], NDArray[np.bool_]], width: float = _BRACKET_WIDTH
 ) -> float | None:
     """The highest rate common to all blocks at which a condition `holds`; None where none is found.
 
     A bracket of several points is narrowed until its `width`, around the last of them at which the condition holds.
     """
-    low, high = lowest_rate(target, paradigm), 1.0
+    low, high = lowest_rate(asked.of, paradigm), 1.0
     while high - low > width:
-        rates = np.linspace(low, high, _bracket_points(target))
-        held = holds(curve(target, cost, paradigm, rates, batch))
+        rates = np.linspace(low, high, _bracket_points(asked.of))
+        held = holds(curve(asked, paradigm, rates))
         if held[-1]:
             return high
         if not held.any():

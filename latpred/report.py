@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from latpred.notebook import Shown
+from latpred.question import Answer, Asked
 from latpred.units import seconds
 from latpred.workloads.paradigms import Paradigm
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     import pandas
 
 
-@dataclass(frozen=True, slots=True)
-class OperatorRow:
+class OperatorRow(NamedTuple):
     """One operator for the whole batch; times in seconds, weighted by `executions` (the share of samples it runs for).
 
     `stage` and `block` count from 1 and are None outside a network. `bytes` is the least off-chip traffic.
@@ -40,7 +40,7 @@ class OperatorRow:
 
     def to_dict(self) -> dict[str, Any]:
         """Fields and `bound`."""
-        return {**asdict(self), "bound": self.bound}
+        return {**self._asdict(), "bound": self.bound}
 
 
 def largest_part(rows: Sequence[OperatorRow]) -> str:
@@ -110,7 +110,7 @@ class Totals:
 
 
 @dataclass(frozen=True)
-class Part(Totals):
+class Subtotal(Totals):
     """Some operators of a prediction, and the static ones they stand for."""
 
     operators: tuple[OperatorRow, ...]
@@ -118,7 +118,7 @@ class Part(Totals):
 
 
 @dataclass(frozen=True)
-class StageTotal(Part):
+class StageTotal(Subtotal):
     """The sums of one stage of a network."""
 
     stage: int
@@ -129,19 +129,14 @@ class StageTotal(Part):
 
 
 @dataclass(frozen=True, repr=False)
-class Report(Shown, Totals):
+class Report(Answer, Shown, Totals):
     """A prediction; every figure is for the whole batch unless its name says otherwise."""
 
-    target: str
-    device: str
-    model: str
+    asked: Asked
     paradigm: Paradigm
-    batch: int
     operators: tuple[OperatorRow, ...]
     static_operators: tuple[OperatorRow, ...]
     notes: tuple[str, ...]
-    precision: str
-    library: str | None
     #: None where the error is not known.
     band: Band | None
     find_break_even: Callable[[], float | None] = field(repr=False, compare=False)
@@ -160,11 +155,6 @@ class Report(Shown, Totals):
     def latency_high_s(self) -> float | None:
         """Upper end of the 80 % band around ℓ_dyn [s]."""
         return self.latency_s * self.band.high if self.band else None
-
-    @property
-    def model_settings(self) -> dict[str, Any]:
-        """The keywords of `latpred.predict` that ask the same model again."""
-        return {"model": self.model, "precision": self.precision, "library": self.library}
 
     @cached_property
     def break_even_rate(self) -> float | None:
@@ -199,13 +189,8 @@ class Report(Shown, Totals):
     def to_dict(self) -> dict[str, Any]:
         """Everything, in plain types: what `--format json` prints."""
         return {
-            "target": self.target,
-            "device": self.device,
-            "model": self.model,
+            **self.asked.to_dict(),
             "paradigm": self.paradigm.to_dict(),
-            "batch": self.batch,
-            "precision": self.precision,
-            "library": self.library,
             **self.totals(),
             "latency_low_s": self.latency_low_s,
             "latency_high_s": self.latency_high_s,

@@ -7,7 +7,7 @@ from typing import Any
 
 from latpred.devices.profile import HardwareProfile
 from latpred.workloads import operators as op
-from latpred.workloads.blocks import channel_masker, squeeze_excitation
+from latpred.workloads.lowering.published import channel_masker, squeeze_excitation
 
 FOLDER = Path(__file__).parent / "golden"
 

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 import latpred
 from latpred import Channel, Layer, Spatial, Static, predict
 from latpred.models.calibrated.tiles import halvings
-from latpred.models.interface import cost_model
 from latpred.precision import PRECISIONS
 from latpred.prediction import curve
+from latpred.question import ask
+from latpred.workloads.lowering import KERNELS
 
 H200, V100 = latpred.load_profile("h200"), latpred.load_profile("v100")
 precisions = st.sampled_from(PRECISIONS)
@@ -141,10 +142,10 @@ def test_kernels_gather_even_where_every_channel_is_on():
 @given(setting=settings, precision=precisions, batch=st.sampled_from([1, 2, 7, 32, 128]))
 def test_more_work_is_never_faster(setting, precision, batch):
     block, kind = setting
-    cost = cost_model("calibrated", H200, precision=precision)
-    rising = curve(block, cost, kind, np.linspace(0, 1, 41), batch).latency_s
+    asked = ask(block, H200, batch=batch, model="calibrated", precision=precision)
+    rising = curve(asked, kind, np.linspace(0, 1, 41)).latency_s
     assert (np.diff(rising) >= -1e-12).all()
-    assert cost.step(latpred.Add(channels=8, height=8, width=8), batch, 0.5).latency_s > 0
+    assert asked.cost_model.step(latpred.Add(channels=8, height=8, width=8), batch, 0.5).latency_s > 0
 
 
 @given(setting=settings, precision=precisions, batch=st.integers(1, 200))
@@ -162,7 +163,7 @@ def test_a_larger_batch_or_more_channels_are_never_faster(setting, precision, ba
 @given(setting=settings, precision=precisions, batch=st.integers(1, 200), r=st.floats(0, 1))
 def test_never_below_the_roofline_of_the_measured_peaks(setting, precision, batch, r):
     block, kind = setting
-    for step in block.lower(kind.at_rates(r), kernels=True).steps:
+    for step in block.lower(kind, KERNELS).at({kind.name: [r]}):
         pair = [
             predict(step.operator, H200, batch=batch, model=model, precision=precision).latency_s
             for model in ("calibrated", "roofline")
@@ -173,7 +174,7 @@ def test_never_below_the_roofline_of_the_measured_peaks(setting, precision, batc
 @given(setting=settings, batch=st.sampled_from([1, 3, 128]), r=st.floats(0, 1))
 def test_a_curve_is_its_points(setting, batch, r):
     block, kind = setting
-    found = curve(block, cost_model("calibrated", H200), kind, np.array([0.3, r]), batch)
+    found = curve(ask(block, H200, batch=batch, model="calibrated"), kind, np.array([0.3, r]))
     for rate, latency in zip((0.3, r), found.latency_s, strict=True):
         assert calibrated(block, kind.at_rates(rate), batch=batch).latency_s == pytest.approx(latency, rel=1e-9)
 
@@ -201,14 +202,14 @@ def test_layer_skipping_gathers_samples():
 
 def test_kernels_mend_the_published_lowering():
     first = latpred.load_block("resnet50-stage1-first")
-    assert [step.name for step in first.lower(Static(), kernels=True).steps] == [
+    assert [step.name for step in first.lower(Static(), KERNELS).steps] == [
         "shortcut",
         "conv1",
         "conv2",
         "conv3",
         "add",
     ]
-    steps = {step.name: step.operator for step in first.lower(Channel(G=8, r=0.5), kernels=True).steps}
+    steps = {step.name: step.operator for step in first.lower(Channel(G=8, r=0.5), KERNELS).steps}
     assert isinstance(steps["add"], latpred.Add)
     assert steps["conv2"].channel_group == 8
     assert steps["masker fc2"].c_out == first.inner // 8
@@ -389,7 +390,7 @@ def test_tensorrt_predicts_convolutions_only(precision):
 
 
 GATE = (
-    "gathers and scatters, two-level masks and linear gates only; "
+    "gathers and scatters, two-level masks and linear layer maskers only; "
     "use the published model, which is FP32, or the roofline for other forms"
 )
 TRITON = "it knows the kernels of residual blocks only; use the published model, which is FP32, or the roofline"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import latpred
+from latpred.question import ask
 from latpred.studies.comparison import candidates, compare, curves
 
 V100, TX2, H200 = (latpred.load_profile(name) for name in ("v100", "tx2", "h200"))
@@ -15,7 +16,7 @@ RESNET, T2T = latpred.load_network("resnet50"), latpred.load_network("t2t-vit-19
 @pytest.mark.parametrize(("network", "profile"), [(RESNET, V100), (T2T, TX2)], ids=["resnet50", "t2t"])
 def test_macs_equal_the_target_within_one_step(network, profile):
     """One step is a patch of every block, or a token, a head; a rate 1e-6 higher is over the target."""
-    paradigms = candidates(network, profile, batch=None, model="published")
+    paradigms = candidates(ask(network, profile))
     for row in compare(network, profile, 0.5, paradigms):
         report = latpred.predict(network, profile, paradigms[row.name].at_rates(row.r))
         assert report.macs_ratio == pytest.approx(row.macs_ratio, rel=1e-9)
@@ -37,15 +38,15 @@ def test_precisions(model, library):
         assert (row.model, row.precision, row.library) == (model, "fp16", library)
         found = (row.latency_s, row.static_latency_s, row.break_even_rate)
         assert found == pytest.approx((report.latency_s, report.static_latency_s, report.break_even_rate), rel=1e-9)
-    lines = curves(RESNET, H200, paradigms, [0.5], **kernels)
+    lines = curves(ask(RESNET, H200, **kernels), paradigms, [0.5])
     assert lines["static"][1] == [pytest.approx(report.static_latency_s / 32)]
 
 
 def test_candidates_of_a_network_are_its_paradigms_and_presets():
-    names = ", ".join(candidates(RESNET, V100, batch=None, model="published"))
+    names = ", ".join(candidates(ask(RESNET, V100)))
     for method in ("spatial", "channel", "layer", "skipnet", "convaig", "bas", "dynconv", "lasnet", "laudnet", "lcnet"):
         assert method in names
-    assert set(", ".join(candidates(T2T, V100, batch=None, model="published")).split(", ")) >= {
+    assert set(", ".join(candidates(ask(T2T, V100))).split(", ")) >= {
         "token",
         "head",
         "layer",
@@ -84,7 +85,7 @@ def test_what_does_not_fit_is_left_out_with_a_note():
 def test_what_the_kernels_do_not_have_is_left_out_with_a_note():
     left = [row for row in compare(RESNET, H200, 0.5, model="calibrated") if row.note]
     assert [row.name for row in left] == ["convaig", "lcnet", "skipnet"]
-    assert all("two-level masks and linear gates only" in row.note for row in left)
+    assert all("two-level masks and linear layer maskers only" in row.note for row in left)
     # Nothing of the network itself can be predicted: that is no matter of one method.
     with pytest.raises(latpred.InputError, match="no equation for Add"):
         compare(RESNET, V100, 0.5, {"layer": latpred.Layer(r=1.0)}, model="calibrated")
@@ -103,14 +104,14 @@ def test_bad_targets(target):
 
 
 def test_lines_of_the_plot_are_predictions():
-    lines = curves(RESNET, TX2, {"layer": latpred.Layer(r=1.0)}, [0.25, 0.75])
+    lines = curves(ask(RESNET, TX2), {"layer": latpred.Layer(r=1.0)}, [0.25, 0.75])
     macs, latencies = lines["layer"]
     for rate, share, latency in zip((0.25, 0.75), macs, latencies, strict=True):
         report = latpred.predict(RESNET, TX2, latpred.Layer(r=rate))
         assert (share, latency) == pytest.approx((report.macs_ratio, report.latency_per_image_s), rel=1e-12)
     assert lines["static"][0] == [1.0]
     # A transformer's line begins at the lowest rate that keeps a head.
-    assert len(curves(T2T, TX2, {"head": latpred.Head(r=1.0)}, np.array([0.05, 0.1, 0.2, 1.0]))["head"][0]) == 2
+    assert len(curves(ask(T2T, TX2), {"head": latpred.Head(r=1.0)}, np.array([0.05, 0.1, 0.2, 1.0]))["head"][0]) == 2
 
 
 def test_the_command_goes_on_without_what_does_not_fit(run, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 import latpred
 from latpred.cli import main
-from latpred.models.interface import cost_model, fill_model
+from latpred.models.interface import cost_model
 from latpred.show.explanation_tables import visible
 
 V100, TX2, H200 = (latpred.load_profile(name) for name in ("v100", "tx2", "h200"))
@@ -37,7 +37,7 @@ def test_parts_add_up_to_the_prediction(device, preset):
 
 
 def test_the_memory_split_of_operators_whose_split_is_plain():
-    ask = cost_model("published", TX2)
+    ask = cost_model("published", TX2).cost
     added = ask(latpred.Add(channels=8, height=8, width=8), 1)
     assert added.l2_s == 0
     pooled = ask(latpred.AveragePool(channels=8, height=8, width=8), 1)
@@ -62,20 +62,26 @@ CONVOLUTIONS = [
 @pytest.mark.parametrize("profile", [V100, TX2], ids=lambda profile: profile.name)
 def test_fills_are_what_separates_a_kernel_from_peak(operator, profile):
     """compute = MACs/(P·F·f)/(tile·wave·lane): the three shares are the whole of the loss (MODEL §3, §4)."""
-    fill = fill_model("published", profile)(operator, 1)
-    compute = cost_model("published", profile)(operator, 1).compute_s
+    model = cost_model("published", profile)
+    cost = model.cost(operator, 1)
+    fill, compute = model.fill(cost), cost.compute_s
     assert compute == pytest.approx(
         operator.macs(1) / profile.fp32_peak_macs / (fill.tile * fill.wave * fill.lane), rel=1e-9
     )
 
 
 def test_what_has_no_tiles_has_no_fill():
-    ask = fill_model("published", TX2)
+    model = cost_model("published", TX2)
+
+    def ask(operator, batch):
+        return model.fill(model.cost(operator, batch))
+
     assert ask(latpred.AveragePool(channels=8, height=8, width=8), 1) is None
     assert ask(latpred.FullyConnected(c_in=8, c_out=8), 1) is None
     nothing = CONVOLUTIONS[3].replace(r=0.0)
     assert ask(nothing, 1) is None
-    assert fill_model("roofline", TX2)(CONVOLUTIONS[0], 1) is None
+    roofline = cost_model("roofline", TX2)
+    assert roofline.fill(roofline.cost(CONVOLUTIONS[0], 1)) is None
 
 
 def test_every_kind_of_tiled_operator_has_a_fill_between_0_and_1():
@@ -91,8 +97,9 @@ def test_every_kind_of_tiled_operator_has_a_fill_between_0_and_1():
         latpred.ElementWise(rows=197, channels=448),
         latpred.TokenAdd(rows=197, channels=448),
     ]
+    model = cost_model("published", V100)
     for operator in operators:
-        fill = fill_model("published", V100)(operator, 2)
+        fill = model.fill(model.cost(operator, 2))
         assert all(0 < share <= 1 for share in fill), operator
 
 

@@ -10,6 +10,7 @@ from latpred import Spatial, predict
 from latpred.models.interface import cost_model
 from latpred.studies.ablation import ablate_fusion
 from latpred.workloads import operators as op
+from latpred.workloads.lowering import PUBLISHED
 
 PROFILES = [latpred.load_profile(name) for name in latpred.list_profiles()]
 V100 = latpred.load_profile("v100")
@@ -41,11 +42,11 @@ def test_separate_kernels_by_hand(name, in_edge, batch):
     assert rows["scatter"].latency_s == pytest.approx(copied(512, 28, 4), rel=1e-12)
     cost = cost_model("published", V100)
     masker = op.Convolution(c_in=block.c_in, c_out=2, height=block.height, width=block.width)
-    assert rows["masker"].latency_s == cost(masker, batch).latency_s
-    assert rows["add"].latency_s == cost(op.Add(channels=512, height=28, width=28), batch).latency_s
+    assert rows["masker"].latency_s == cost.cost(masker, batch).latency_s
+    assert rows["add"].latency_s == cost.cost(op.Add(channels=512, height=28, width=28), batch).latency_s
     shape = {"c_in": 128, "c_out": 128, "height": block.height, "width": block.width, "stride": block.stride}
     conv2 = op.PatchConvolution(**shape, kernel=3, S=4, r=0.6, indexed=False)
-    assert rows["conv2"].latency_s == cost(conv2, batch).latency_s
+    assert rows["conv2"].latency_s == cost.cost(conv2, batch).latency_s
 
 
 def test_eight_rows_from_none_to_all():
@@ -114,7 +115,7 @@ def test_data_movement_of_the_fused_masker_may_take_longer():
     # Whoever always fuses, pays: at r = 0 and batch 128 the dense kernel alone is slower than the two.
     masker = op.MaskerConvolution(c_in=256, c_out=64, height=56, width=56, S=1, r=0.0)
     cost = cost_model("published", profile)
-    always, cheaper = cost(masker.fused, 128).latency_s, cost(masker, 128).latency_s
+    always, cheaper = cost.cost(masker.fused, 128).latency_s, cost.cost(masker, 128).latency_s
     assert cheaper < always
 
 
@@ -131,6 +132,6 @@ def test_order_and_repetition_of_what_is_not_fused_do_not_matter(run):
 def test_a_gather_counts_the_patches_of_the_output_map_also_where_the_stride_does_not_divide_the_input():
     # 57×57 at stride 2 is a 28×28 map: 7×7 patches of 4×4, each 8×8 with a border of one in the input.
     block = latpred.Bottleneck(c_in=64, c_out=64, height=57, width=57, stride=2)
-    steps = {step.name: step.operator for step in block.lower(Spatial(S=4, r=0.6, unfuse=["gather"])).steps}
+    steps = {step.name: step.operator for step in block.lower(Spatial(S=4, r=0.6, unfuse=["gather"]), PUBLISHED).steps}
     assert steps["gather"].patches == steps["conv2"].patches == 49
     assert steps["gather"].patch_edge == 10

@@ -26,7 +26,7 @@ SINGLE = [
 def total(operators, profile, batch):
     """The published costs of some (operator, share) pairs, added up."""
     cost = cost_model("published", profile)
-    return sum(share * float(cost(operator, batch).latency_s) for operator, share in operators)
+    return sum(share * float(cost.cost(operator, batch).latency_s) for operator, share in operators)
 
 
 @pytest.mark.parametrize("part", [*SINGLE, Token(r=0.5), Head(r=0.5), Layer(attention_r=0.5, mlp_r=0.7)], ids=str)
@@ -172,5 +172,5 @@ def test_targets_that_cannot_skip_a_part():
 
 
 def test_the_width_of_a_gate_needs_a_gate():
-    with pytest.raises(latpred.InputError, match="hidden is the width of a pooled gate"):
+    with pytest.raises(latpred.InputError, match="hidden is the width of a pooled masker"):
         latpred.Layer(r=0.5, hidden=8)

@@ -11,6 +11,7 @@ from triton.runtime.errors import OutOfResources  # noqa: E402
 
 import latpred  # noqa: E402
 from latpred.measuring.gpu import blocks, check, launch, reference  # noqa: E402
+from latpred.workloads.lowering import KERNELS  # noqa: E402
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 #: Every granularity on one shape, one of each paradigm on the others; `latpred measure` checks all of them.
@@ -141,7 +142,7 @@ def test_the_predicted_kernels_are_the_ones_that_run(paradigm, stride, monkeypat
     weights = blocks.random_weights(shape, paradigm, "fp32", DEVICE)
     x = blocks.random_input(shape, "fp32", 2, DEVICE)
     blocks.run(shape, paradigm, x, weights, blocks.thresholds(shape, paradigm, 2, DEVICE), "fp32")
-    steps = shape.lower(paradigm, kernels=True).steps
+    steps = shape.lower(paradigm, KERNELS).steps
     assert launched == [kernel_of[type(step.operator).__name__] for step in steps]
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import latpred
-from latpred.models.interface import cost_model
 from latpred.prediction import curve
+from latpred.question import ask
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NETWORKS = {"resnet50": (224, 224), "regnety-400mf": (224, 224), "resnet101": (200, 333)}
@@ -41,13 +41,13 @@ def setting(entry):
 def test_the_stated_error_holds_at_random_rates(network, device):
     table, target = table_of(network, device, S=[1, 3, 4, 7, 8], G=[2])
     assert table.error <= MOST_ERROR / 5
-    generator, cost = np.random.default_rng(0), cost_model("published", latpred.load_profile(device))
+    generator = np.random.default_rng(0)
     blocks = {placed.block.name: placed.block for placed in target.blocks}
     for number, entry in enumerate(table.entries):
         rates = np.concatenate([[0.0, 1.0], generator.random(20)])
-        asked = None if entry.paradigm == "static" else rates
-        exact = curve(blocks[entry.block], cost, setting(entry), asked, table.batch)
-        expected = exact.static_latency_s if asked is None else exact.latency_s
+        wanted = None if entry.paradigm == "static" else rates
+        exact = curve(ask(blocks[entry.block], device, batch=table.batch), setting(entry), wanted)
+        expected = exact.static_latency_s if wanted is None else exact.latency_s
         assert np.max(np.abs(table.lookup(number, rates) / expected - 1)) <= max(table.error, 1e-12), entry
 
 

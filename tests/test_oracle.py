@@ -80,7 +80,7 @@ def test_an_operator_costs_what_the_loops_say(kind, data, profile, batch):
     slow, arguments = CASES[kind]
     fields = data.draw(arguments)
     expected = slow(machine(profile), batch, **{NAMES.get(name, name): value for name, value in fields.items()})
-    found = cost_model("published", profile)(kind(**fields), batch)
+    found = cost_model("published", profile).cost(kind(**fields), batch)
     assert found.latency_s == exactly(expected.latency_s)
     assert found.compute_s == exactly(expected.compute_s)
     assert found.memory_s == exactly(expected.memory_s)

@@ -5,8 +5,8 @@ import pytest
 
 import latpred
 from latpred import Channel, Layer, Spatial, predict
-from latpred.models.interface import cost_model
 from latpred.prediction import curve
+from latpred.question import ask
 
 DEVICES = ("v100", "rtx3090", "rtx3060", "tx2", "nano")
 STAGES = [f"{network}-stage{stage}" for network in ("resnet50", "regnety-800mf") for stage in range(1, 5)]
@@ -79,9 +79,7 @@ def test_larger_patches_hurt_on_tx2(r):
 @pytest.mark.parametrize("block", STAGES)
 def test_the_curve_of_channel_skipping_is_convex(device, block):
     """Exactly on Nano; elsewhere up to 0.01 of rℓ, since the least of several tiles' convex curves has kinks."""
-    profile = latpred.load_profile(device)
-    cost, rates = cost_model("published", profile), np.linspace(0, 1, 101)
-    found = curve(latpred.load_block(block), cost, Channel(G=2, r=1.0), rates, profile.default_batch)
+    found = curve(ask(block, device), Channel(G=2, r=1.0), np.linspace(0, 1, 101))
     ratios = found.latency_s / found.static_latency_s
     assert np.diff(ratios, 2).min() > (0 if device == "nano" else -0.01)
     assert ratios[50] < (ratios[0] + ratios[100]) / 2 - 0.02

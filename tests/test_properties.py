@@ -165,9 +165,9 @@ def test_several_rates_at_once_equal_single_rates(data, profile, batch, several)
     )
     kind = data.draw(st.sampled_from(kinds))
     cost = cost_model("published", profile)
-    together = cost(kind(tuple(several)), batch)
+    together = cost.cost(kind(tuple(several)), batch)
     for index, r in enumerate(several):
-        single = cost(kind(r), batch)
+        single = cost.cost(kind(r), batch)
         for field in ("compute_s", "memory_s", "latency_s"):
             assert np.broadcast_to(getattr(together, field), len(several))[index] == close(getattr(single, field))
 

@@ -202,7 +202,7 @@ def test_stem_and_head_are_counted_once():
 @pytest.mark.parametrize("paradigm", [SPATIAL, latpred.Layer(r=1.0)])
 def test_samples_of_the_calibrated_model_are_its_kernels(paradigm):
     """The static form and the parts outside the blocks were those of the published lowering."""
-    network, h200 = NETWORK.including("stem", "head"), latpred.load_profile("h200")
+    network, h200 = NETWORK.including("head"), latpred.load_profile("h200")
     kernels = {"batch": 2, "model": "calibrated", "precision": "fp16"}
     found = predict_samples(network, h200, paradigm, np.full((3, 16), 0.5), draws=2, **kernels)
     report = latpred.predict(network, h200, paradigm.at_rates(0.5), **kernels)

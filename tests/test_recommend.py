@@ -1,5 +1,7 @@
 """Recommendations by hand: which S and G are tried, which is chosen, at which neighbouring rates."""
 
+import dataclasses
+
 import pytest
 
 import latpred
@@ -86,10 +88,10 @@ def test_included_parts_change_nothing():
     plain, included = (
         latpred.recommend_granularity(network, TX2, 0.6) for network in (REGNET, REGNET.including("stem", "head"))
     )
-    assert plain == included
+    assert dataclasses.replace(plain, asked=included.asked) == included
 
 
-@pytest.mark.parametrize("target", [latpred.load_network("t2t-vit-19"), RESNET.block(1), RESNET.stage(1), 3])
+@pytest.mark.parametrize("target", [latpred.load_network("t2t-vit-19"), RESNET.block(1), RESNET.stage(1)])
 def test_what_has_no_stages(target):
     with pytest.raises(latpred.InputError, match="has no stages, so no granularity to choose"):
         latpred.recommend_granularity(target, V100, 0.6)

@@ -47,7 +47,7 @@ def ablate_fusion(
         from latpred.show import tables as table
 
         for rows in results:
-            known = table.caveat(rows[0].model, rows[0].precision, rows[0].library)
+            known = rows[0].asked.cost_model.about
             output.print_rich(table.ablation_table(rows), known, "")
 
 

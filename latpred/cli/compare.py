@@ -9,6 +9,7 @@ import click
 
 from latpred.cli import options, output
 from latpred.cli.command import command
+from latpred.question import ask
 from latpred.report import kernels_in_words
 from latpred.studies.comparison import candidates, curves
 from latpred.studies.comparison import compare as compare_paradigms
@@ -54,13 +55,14 @@ def compare(
     rows, notes, panels = [], [], {}
     for network in targets.load_networks():
         for profile in options.load_devices(devices):
-            chosen = _chosen(preset, network) or candidates(network, profile, **how)
+            asked = ask(network, profile, **how)
+            chosen = _chosen(preset, network) or candidates(asked)
             found = compare_paradigms(network, profile, target_macs, chosen, **how)
             rows.append((f"{network.name} on {profile.name}", found))
             notes.append(output.notes_of(network, profile, how))
             if plot:
                 fitting = {row.name: chosen[row.name] for row in found if not row.note}
-                lines = curves(network, profile, fitting, _PLOT_RATES, **how)
+                lines = curves(asked, fitting, _PLOT_RATES)
                 first = found[0]
                 kernels = kernels_in_words(first.precision, first.library)
                 panels[f"{network.name} on {profile.name}, batch {first.batch}, {first.model} model, {kernels}"] = lines
@@ -81,7 +83,7 @@ def compare(
         from latpred.show import tables as table
 
         for (target, found), said in zip(rows, notes, strict=True):
-            known = table.caveat(found[0].model, found[0].precision, found[0].library)
+            known = found[0].asked.cost_model.about
             output.print_rich(table.comparison_table(target, found), *table.comparison_notes(found), *said, known, "")
 
 

@@ -62,7 +62,7 @@ def explain(
                 "target": one.report.target,
                 "device": one.report.device,
                 "batch": one.report.batch,
-                **one.report.model_settings,
+                **one.report.asked.how,
                 **share.to_dict(),
             }
             for one in found
@@ -70,7 +70,6 @@ def explain(
         )
     else:
         from latpred.show import explanation_tables as explain_table
-        from latpred.show import tables as table
 
         for explanation in found:
             output.print_rich(
@@ -79,6 +78,6 @@ def explain(
                 explain_table.explanation_text(explanation),
                 explain_table.remedy_table(explanation),
                 *(f"note: {note}" for note in explanation.report.notes),
-                table.caveat(**explanation.report.model_settings),
+                explanation.report.asked.cost_model.about,
                 "",
             )

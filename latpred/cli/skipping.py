@@ -10,7 +10,8 @@ import click
 from latpred import wording
 from latpred.cli import options
 from latpred.wording import did_you_mean, quoted
-from latpred.workloads.paradigms import FUSIONS, RATES, SINGLE, Joint, Paradigm, Static
+from latpred.workloads.lowering.skipping import FUSIONS
+from latpred.workloads.paradigms import RATES, SINGLE, Joint, Paradigm, Static
 
 F = TypeVar("F", bound=Callable[..., Any])
 

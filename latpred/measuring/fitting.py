@@ -51,8 +51,8 @@ class Design:
 
     def seconds(self, numbers: dict[str, float]) -> Floats:
         """The predicted time of every measurement [s]."""
-        compute, memory, constant = self.module.times(self.works, numbers, self.device)
-        times = join(compute, memory, numbers) + constant
+        found = self.module.times(self.works, numbers, self.device)
+        times = join(found.compute, found.memory, numbers) + found.constant
         sums: Floats = np.bincount(self.owners, self.weights * times, self.rows).astype(float)
         return sums
 
@@ -90,7 +90,7 @@ def _parts(measurement: Measurement, module: ModuleType) -> list[tuple[float, An
     if isinstance(target, Operator):
         return [(1.0, module.work_of(target, batch, precision))]
     parts: list[tuple[float, Any]] = []
-    for step in target.lower(measurement.paradigm, kernels=True).steps:
+    for step in measurement.steps:
         for weight, count in whole_samples(float(step.executions) * batch):
             if weight > ROUNDING_GUARD:
                 work = module.work_of(step.operator, int(count), precision)
@@ -246,7 +246,7 @@ def folds_of(rows: Sequence[Measurement]) -> NDArray[np.int64]:
         places[shape] = number % FOLDS
     for row in rows:
         if not isinstance(row.target, Operator):
-            for step in row.target.lower(row.paradigm, kernels=True).steps:
+            for step in row.steps:
                 inner = Measurement(step.operator, row.paradigm, row.batch, row.precision, row.library, 1.0, row.device)
                 places.setdefault(inner.shape, places[row.shape])
     return np.array([places.get(row.shape, _hashed(row.shape) % FOLDS) for row in rows])

@@ -25,6 +25,7 @@ from latpred.precision import PRECISIONS
 from latpred.wording import did_you_mean, quoted, unknown
 from latpred.workloads import operators as op
 from latpred.workloads.blocks import Bottleneck
+from latpred.workloads.lowering import KERNELS, Step
 from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial, Static
 
 MeasuredTarget: TypeAlias = op.Operator | Bottleneck
@@ -133,6 +134,13 @@ class Measurement:
     def is_block(self) -> bool:
         """Whether the kernels of a block were timed together, rather than an operator on its own."""
         return not isinstance(self.target, op.Operator)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The kernels that were timed together, at their rates."""
+        if isinstance(self.target, op.Operator):
+            return (Step(type(self.target).__name__, self.target),)
+        return self.target.lower(self.paradigm, KERNELS).at(self.paradigm.rates((1,)))
 
     @property
     def kind(self) -> str:
@@ -286,7 +294,7 @@ def parse_row(row: Mapping[str, str]) -> Measurement:
 
 
 def _record(kind: Any, row: Mapping[str, str]) -> Any:
-    given = {field: row[field] for field in kind.model_fields if row.get(field, "") != ""}
+    given = {field: row[field] for field in field_names(kind) if row.get(field, "") != ""}
     return kind(**{field: _value(kind, field, text) for field, text in given.items()})
 
 
@@ -297,7 +305,7 @@ def _value(kind: Any, field: str, text: str) -> Any:
         return tuple(text.split("+"))
     if text in ("True", "False"):
         return text == "True"
-    return _number(field, text, int if _is_whole(kind.model_fields[field].annotation) else float)
+    return _number(field, text, int if _takes_whole(kind, field) else float)
 
 
 def _number(field: str, text: str, kind: Callable[[str], Any]) -> Any:
@@ -305,6 +313,17 @@ def _number(field: str, text: str, kind: Callable[[str], Any]) -> Any:
         return kind(text)
     except ValueError:
         raise ValueError(f"{field} must be a {'whole ' * (kind is int)}number, got {quoted(text)}") from None
+
+
+def field_names(kind: Any) -> tuple[str, ...]:
+    """The fields of an operator, a block or a paradigm."""
+    return op.field_names(kind) if issubclass(kind, op.Operator) else tuple(kind.model_fields)
+
+
+def _takes_whole(kind: Any, field: str) -> bool:
+    if issubclass(kind, op.Operator):
+        return field not in op.rate_fields(kind)
+    return _is_whole(kind.model_fields[field].annotation)
 
 
 def _is_whole(annotation: Any) -> bool:

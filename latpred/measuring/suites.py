@@ -18,6 +18,7 @@ from latpred.precision import Precision
 from latpred.records import Count, Plain, Record
 from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.catalogue import load_block
+from latpred.workloads.lowering import KERNELS
 from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial, Static
 
 #: What skips everything has nothing to time.
@@ -99,7 +100,7 @@ class Suite(Record):
                 if "triton" in self.library:
                     yield Point(block, paradigm, batch, precision)
                     if self.operators:
-                        steps = block.lower(paradigm, kernels=True).steps
+                        steps = block.lower(paradigm, KERNELS).at(paradigm.rates((1,)))
                         yield from (Point(step.operator, Static(), batch, precision) for step in steps)
             if "cudnn" in self.library:
                 yield Point(block, Static(), batch, precision, "cudnn")

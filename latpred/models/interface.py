@@ -1,16 +1,13 @@
 """What a cost model answers, and the cost models there are.
 
-A cost model is a module with `Machine.of(profile)`, which states a device in the model's own symbols, and
-`cost(operator, machine, batch) -> Cost`. No cost model knows about blocks. A model with `KERNELS` predicts the kernels
-of `latpred.measuring.gpu`, block by block, and knows precisions and libraries.
+A cost model on a device turns an operator into a cost. It knows nothing of blocks, and says in which form they are
+lowered for it. Operators may be stacks with arrays of sizes and rates; every time is then an array.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -19,15 +16,28 @@ from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
 from latpred.models.tiling import Numbers
 from latpred.precision import PRECISIONS, element_bytes
+from latpred.wording import unknown
 from latpred.workloads.densities import ROUNDING_GUARD, whole_samples
+from latpred.workloads.lowering import Form
 from latpred.workloads.operators import Operator
 
-#: Cost models by name; each is the module of that name.
-MODELS = ("published", "roofline", "calibrated")
+
+class Tiling(NamedTuple):
+    """How a kernel is cut: the edges of the tile that was chosen.
+
+    `extents` are cut into `edges`, and `parallel` multiply-adds of a tile run side by side; None where the tiles do not
+    cover the operator. `used` is the share of the tiles' work that is wanted.
+    """
+
+    tile: tuple[Numbers, ...]
+    extents: tuple[int, ...] | None = None
+    edges: tuple[Numbers, ...] = ()
+    parallel: Numbers = 1
+    used: Numbers = 1.0
 
 
 class Cost(NamedTuple):
-    """Time of one operator for the whole batch [s]; numbers, or arrays where the operator has several rates.
+    """Time of one operator for the whole batch [s]; numbers, or arrays where the operator has several rates or sizes.
 
     `l2_s` is the part of `memory_s` that is spent between L2 and the engines; the rest is off-chip.
     """
@@ -37,7 +47,7 @@ class Cost(NamedTuple):
     launch_s: Numbers
     latency_s: Numbers
     l2_s: Numbers = 0.0
-    tile: tuple[Numbers, ...] | None = None
+    tiling: Tiling | None = None
 
     def then(self, other: Cost) -> Cost:
         """Two kernels in a row."""
@@ -59,59 +69,91 @@ class Fill(NamedTuple):
     lane: float
 
 
-@dataclass(frozen=True)
 class CostModel:
-    """A cost model on a device: (operator, batch) → Cost."""
+    """A cost model on a device."""
 
-    name: str
-    function: Callable[..., Cost]
-    machine: Any
-    precision: str
-    #: Whether blocks are lowered to the kernels of `latpred.measuring.gpu`, which do not compute samples that skip.
-    kernels: bool
+    #: As it is asked for.
+    name: ClassVar[str]
+    #: How blocks are lowered for it.
+    form: ClassVar[Form]
+
+    def __init__(self, profile: HardwareProfile, precision: str, library: str | None) -> None:
+        """Raises InputError for a precision or a library that the model does not have on this device."""
+        self.precision = precision
+        #: The library of kernels that is predicted; None for a model that knows none.
+        self.library = library
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What tells its answers from those of other models."""
+        return self.name, self.precision
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all answers are the same."""
+        return isinstance(other, CostModel) and self.key == other.key
+
+    def __hash__(self) -> int:
+        """By `key`."""
+        return hash(self.key)
 
     @property
     def calibration(self) -> Calibration | None:
         """The fitted numbers that the model takes; None for a model without any."""
-        return getattr(self.machine, "calibration", None)
+        return None
 
     @property
-    def library(self) -> str | None:
-        """The library of kernels that the model predicts; None for a model that knows none."""
-        return self.calibration.library if self.calibration else None
+    def about(self) -> str:
+        """What is known about the error of the model, in a line."""
+        raise NotImplementedError
+
+    def cost(self, operator: Operator, batch: Numbers, *, chained: bool = False) -> Cost:
+        """One operator or a stack of them for the whole batch; `chained` where other kernels run before it.
+
+        Raises InputError for an operator that the model has no equation for.
+        """
+        raise NotImplementedError
+
+    def fill(self, cost: Cost) -> Fill | None:
+        """How full the engines are at the tile of a cost; None where there is no one tile."""
+        return None
 
     def bytes(self, operator: Operator, batch: int) -> Numbers:
         """Least off-chip traffic of one operator for the whole batch [bytes], every element in the precision."""
         traffic: Numbers = operator.elements(batch) * float(element_bytes(self.precision))
         return traffic
 
-    def __call__(self, operator: Operator, batch: int) -> Cost:
-        """One operator on its own, for the whole batch."""
-        return self.function(operator, self.machine, batch)
-
     def step(self, operator: Operator, batch: int, executions: Numbers, *, chained: bool = True) -> Cost:
         """One operator of several, which runs for the share `executions` of the samples.
 
-        The published evaluation takes that share of its time. The kernels gather the samples: the mean over batches
-        of whole samples whose numbers average executions·batch.
+        The published evaluation takes that share of its time. Kernels that gather the samples are asked for whole ones:
+        the mean over batches of whole samples whose numbers average executions·batch.
         """
-        if not self.kernels:
-            return _weighted([(executions, self(operator, batch))])
+        if not self.form.gathers_samples:
+            cost = self.cost(operator, batch, chained=chained)
+            return cost if _is_one(executions) else _weighted([(executions, cost)])
         samples = np.asarray(executions) * batch
         (_, low), (upper, _) = parts = whole_samples(samples)
         if np.all(upper < ROUNDING_GUARD) and np.all(low == batch):
-            return self.function(operator, self.machine, batch, chained=chained)
-        return _weighted(
-            [
-                (weight, self.function(operator, self.machine, np.maximum(n, 1.0), chained=chained))
-                for weight, n in parts
-            ]
-        )
+            return self.cost(operator, batch, chained=chained)
+        return _weighted([(weight, self.cost(operator, np.maximum(n, 1.0), chained=chained)) for weight, n in parts])
+
+
+def _is_one(executions: Numbers) -> bool:
+    return isinstance(executions, float) and executions == 1.0
 
 
 def _weighted(parts: list[tuple[Numbers, Cost]]) -> Cost:
     """The weighted sum of costs, without their tiles."""
     return Cost(*(sum(weight * cost[field] for weight, cost in parts) for field in range(5)))
+
+
+#: Cost models by name, and the class of each; loaded when asked for.
+_CLASSES = {
+    "published": ("latpred.models.published", "Published"),
+    "roofline": ("latpred.models.roofline", "Roofline"),
+    "calibrated": ("latpred.models.calibrated", "Calibrated"),
+}
+MODELS = tuple(_CLASSES)
 
 
 def cost_model(
@@ -124,36 +166,28 @@ def cost_model(
     InputError
         An unknown name, or a precision or library that the model does not have on this device.
     """
-    if name not in MODELS:
-        raise InputError(f"unknown cost model {name!r}; choose {', '.join(MODELS)}")
-    if precision not in PRECISIONS:
-        raise InputError(f"unknown precision {precision!r}; choose {', '.join(PRECISIONS)}")
-    if name == "published" and precision != "fp32":
-        raise InputError(
-            f"the published model knows FP32 only, not {precision}; use the roofline, or the calibrated model "
-            f"({profile.name}: {profile.calibrated_for or 'not calibrated'})"
-        )
-    if name != "calibrated" and library is not None:
-        raise InputError(f"the {name} model knows no kernel libraries; leave the library out")
-    module = import_module(f"latpred.models.{name}")
-    if name == "published":
-        machine = module.Machine.of(profile)
-    elif name == "roofline":
-        machine = module.Machine.of(profile, precision)
-    else:
-        machine = module.Machine.of(profile, precision, library)
-    return CostModel(name, module.cost, machine, precision, kernels=getattr(module, "KERNELS", False))
-
-
-def fill_model(name: str, profile: HardwareProfile) -> Callable[[Operator, int], Fill | None]:
-    """(operator, batch) → how full the engines are; None for a cost model, or an operator, without tiles."""
-    module = import_module(f"latpred.models.{name}")
-    if not hasattr(module, "fill"):
-        return lambda operator, batch: None
-    machine = module.Machine.of(profile)
-    return lambda operator, batch: module.fill(operator, machine, batch)
+    for what, given, known in (("cost model", name, MODELS), ("precision", precision, PRECISIONS)):
+        if given not in known:
+            raise InputError(unknown(what, given, known))
+    module, kind = _CLASSES[name]
+    model: CostModel = getattr(import_module(module), kind)(profile, precision, library)
+    return model
 
 
 def unsupported(model: str, operator: Operator, known: str) -> InputError:
     """The error of a cost model that has no equation for an operator; `known` says what it has, and what to use."""
     return InputError(f"the {model} model has no equation for {type(operator).__name__}: it knows {known}")
+
+
+def refuse_library(model: str, library: str | None) -> None:
+    """Raise InputError where a model that knows no kernel libraries is asked for one."""
+    if library is not None:
+        raise InputError(f"the {model} model knows no kernel libraries; leave the library out")
+
+
+def check_known(model: str, operator: Any, fields: dict[str, str]) -> None:
+    """Raise InputError for a setting of an operator that the model does not heed; `fields` say what to do instead."""
+    defaults = {field: kind.default for field, kind in operator.__dataclass_fields__.items()}
+    for field, instead in fields.items():
+        if field in defaults and getattr(operator, field) != defaults[field]:
+            raise InputError(f"the {model} model does not heed {field} of {type(operator).__name__}: {instead}")

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
 from latpred.devices.profile import HardwareProfile
-from latpred.models.interface import Cost
-from latpred.precision import element_bytes
+from latpred.models.interface import Cost, CostModel, refuse_library
+from latpred.models.tiling import Numbers
+from latpred.workloads.lowering import PLAIN
 from latpred.workloads.operators import Operator
 
 
-class Machine(NamedTuple):
-    """Peak rates of a device: multiply-adds [1/s] and off-chip bytes [1/s]."""
+class Roofline(CostModel):
+    """A lower bound for any kernels: peak rate [multiply-adds/s] and off-chip bandwidth [bytes/s]."""
 
-    macs: float
-    bandwidth: float
-    element_bytes: int
+    name = "roofline"
+    form = PLAIN
 
-    @classmethod
-    def of(cls, profile: HardwareProfile, precision: str = "fp32") -> Machine:
-        """The measured peaks where the profile has them, else P·F·f and B."""
-        return cls(profile.peak_macs(precision), profile.copy_bandwidth, element_bytes(precision))
+    def __init__(self, profile: HardwareProfile, precision: str, library: str | None) -> None:
+        """The measured peaks where the profile has them, else P·F·f and B; raises InputError for any library."""
+        super().__init__(profile, precision, library)
+        refuse_library(self.name, library)
+        self.peak_macs, self.bandwidth = profile.peak_macs(precision), profile.copy_bandwidth
 
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """The peaks."""
+        return (*super().key, self.peak_macs, self.bandwidth)
 
-def cost(operator: Operator, machine: Machine, batch: int) -> Cost:
-    """max(MACs/peak, bytes/bandwidth), without any launch time."""
-    compute = operator.macs(batch) / machine.macs
-    memory = operator.elements(batch) * machine.element_bytes / machine.bandwidth
-    return Cost(compute, memory, 0.0, np.maximum(compute, memory))
+    @property
+    def about(self) -> str:
+        """It is no estimate."""
+        return f"roofline, {self.precision}: a lower bound, not an estimate"
+
+    def cost(self, operator: Operator, batch: Numbers, *, chained: bool = False) -> Cost:
+        """max(MACs/peak, bytes/bandwidth), without any launch time."""
+        compute = operator.macs(batch) / self.peak_macs
+        memory = self.bytes(operator, batch) / self.bandwidth
+        return Cost(compute, memory, 0.0, np.maximum(compute, memory))

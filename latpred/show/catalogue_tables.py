@@ -9,6 +9,7 @@ from latpred.devices.profile import HardwareProfile
 from latpred.show.layout import FittedTable, new_table
 from latpred.units import count, seconds, si
 from latpred.workloads.catalogue import AnyNetwork, Preset
+from latpred.workloads.lowering import PLAIN
 from latpred.workloads.masks import MaskRates
 from latpred.workloads.networks import Network
 from latpred.workloads.paradigms import Static, spelled
@@ -136,7 +137,7 @@ def network_table(network: Network) -> FittedTable:
     table = new_table(f"{network.name} {network.title}".rstrip(), columns)
     for stage_number, (stage, (height, width)) in enumerate(zip(network.stages, network.maps, strict=True), start=1):
         first = network.block(stage_number, first=True)
-        macs = sum(step.operator.macs(1) for step in network.stage(stage_number).lower(Static()).steps)
+        macs = sum(step.macs(1) for step in network.stage(stage_number).lower(Static(), PLAIN).steps)
         table.add_row(
             str(stage_number),
             f"{height}×{width}",
@@ -155,7 +156,7 @@ def network_table(network: Network) -> FittedTable:
 def transformer_table(network: VisionTransformer) -> FittedTable:
     """A row per property."""
     table = new_table(f"{network.name} {network.title}".rstrip(), ("", "value"))
-    macs = sum(step.operator.macs(1) for step in network.lower(Static()).steps)
+    macs = sum(step.macs(1) for step in network.lower(Static(), PLAIN).steps)
     properties = {
         "embedding": network.embedding,
         "tokens": network.tokens,

@@ -7,7 +7,7 @@ from itertools import starmap
 from math import floor
 from typing import TYPE_CHECKING
 
-from latpred.report import OperatorRow, Part, Report, Totals, kernels_in_words, largest_part
+from latpred.report import OperatorRow, Report, Subtotal, Totals, kernels_in_words, largest_part
 from latpred.show.layout import FittedTable, new_table
 from latpred.units import count, number, seconds, si, with_band
 from latpred.workloads.networks import Network
@@ -20,16 +20,6 @@ if TYPE_CHECKING:
     from latpred.studies.comparison import Comparison
     from latpred.studies.distribution import Distribution
     from latpred.studies.recommendation import Candidate, Recommendation
-
-
-def caveat(model: str, precision: str, library: str | None) -> str:
-    """What is known about the error of a cost model, and what kernels it was asked for."""
-    kernels = kernels_in_words(precision, library)
-    return {
-        "published": "published model: it reproduces the papers; its error on real hardware is not known",
-        "roofline": f"roofline, {kernels}: a lower bound, not an estimate",
-        "calibrated": f"calibrated model, {kernels}: fitted to measurements of this device",
-    }[model]
 
 
 def operator_table(report: Report) -> FittedTable:
@@ -79,7 +69,7 @@ def stage_table(report: Report, network: Network) -> FittedTable:
         place = (str(stage.stage), f"{height}×{width}", str(shape.blocks))
         table.add_row(*place, *_compared_cells(stage, compared), f"{stage.latency_s / report.latency_s:.1%}")
     for row in (row for row in report.operators if row.stage is None):
-        cells = _compared_cells(Part((row,), (row,)), compared)
+        cells = _compared_cells(Subtotal((row,), (row,)), compared)
         table.add_row(row.name, "", "", *cells, f"{row.latency_s / report.latency_s:.1%}")
     table.add_section()
     blocks = sum(stage.blocks for stage in network.stages)
@@ -127,7 +117,7 @@ def verdict(report: Report) -> str:
 def _caveat(report: Report) -> str:
     """What is known about the error of the prediction."""
     if report.band is None:
-        return caveat(**report.model_settings)
+        return report.asked.cost_model.about
     kernels = kernels_in_words(report.precision, report.library)
     return (
         f"calibrated model, {kernels}: 80 % band in brackets; median error on shapes left out of the fit "
@@ -205,7 +195,7 @@ def recommendation_text(recommendation: Recommendation) -> str:
             f"Measured on shapes left out of the fit, such a choice costs at most {recommendation.regret_p95:.1%} more "
             "than the best S in 95 % of all cases."
         )
-    lines.append(caveat(recommendation.model, recommendation.precision, recommendation.library))
+    lines.append(recommendation.asked.cost_model.about)
     return "\n".join(lines)
 
 

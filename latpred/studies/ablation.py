@@ -10,30 +10,31 @@ elsewhere (MODEL §5); so an implementation that always fuses the masker does lo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 from latpred.devices.profile import HardwareProfile
-from latpred.prediction import Target, predict
+from latpred.prediction import predict
+from latpred.question import Answer, Asked, Target
 from latpred.report import Report
-from latpred.workloads.paradigms import FUSIONS, Spatial
+from latpred.workloads.lowering.skipping import FUSIONS
+from latpred.workloads.paradigms import Spatial
+
+#: The figures of a combination, in order.
+_FIGURES = ("latency_s", "memory_s", "launch_s", "bytes", "ratio", "gain")
 
 
 @dataclass(frozen=True)
-class Ablation:
+class Ablation(Answer):
     """One combination of fusions; latencies are for the whole batch [s].
 
     `gain` is the latency saved by these fusions over none of them, as a share of the latter; `memory_s` is the time of
     data movement, `launch_s` of kernels.
     """
 
-    target: str
-    device: str
-    model: str
-    batch: int
-    precision: str
-    library: str | None
+    asked: Asked
     fused: tuple[str, ...]
     latency_s: float
     memory_s: float
@@ -44,12 +45,13 @@ class Ablation:
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, the fusions as text."""
-        return {**asdict(self), "fused": "+".join(self.fused) or "none"}
+        figures = {field: getattr(self, field) for field in _FIGURES}
+        return {**self.asked.to_dict(), "fused": "+".join(self.fused) or "none", **figures}
 
 
 def ablate_fusion(
-    target: Target,
-    profile: HardwareProfile,
+    target: Target | str | Path,
+    profile: HardwareProfile | str | Path,
     S: int | Sequence[int],
     r: float | Sequence[float],
     *,
@@ -65,24 +67,16 @@ def ablate_fusion(
     InputError
         As `latpred.predict` with `latpred.Spatial`.
     """
+    how: dict[str, Any] = {"batch": batch, "model": model, "precision": precision, "library": library}
     combined = [fused for size in range(len(FUSIONS) + 1) for fused in combinations(FUSIONS, size)]
-    reports = []
-    for fused in combined:
-        unfuse = tuple(name for name in FUSIONS if name not in fused)
-        paradigm = Spatial(S=S, r=r, unfuse=unfuse)
-        found = predict(target, profile, paradigm, batch=batch, model=model, precision=precision, library=library)
-        reports.append(found)
+    unfused = (tuple(name for name in FUSIONS if name not in fused) for fused in combined)
+    reports = [predict(target, profile, Spatial(S=S, r=r, unfuse=unfuse), **how) for unfuse in unfused]
     return [_row(fused, report, reports[0].latency_s) for fused, report in zip(combined, reports, strict=True)]
 
 
 def _row(fused: tuple[str, ...], report: Report, unfused_s: float) -> Ablation:
     return Ablation(
-        target=report.target,
-        device=report.device,
-        model=report.model,
-        batch=report.batch,
-        precision=report.precision,
-        library=report.library,
+        asked=report.asked,
         fused=fused,
         latency_s=report.latency_s,
         memory_s=sum(row.memory_s for row in report.operators),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,14 +12,14 @@ from numpy.typing import NDArray
 
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
-from latpred.models.interface import CostModel, cost_model
 from latpred.notebook import Shown
-from latpred.prediction import STATIC, Curve, Target, break_even_of, checked_batch, curve, highest_rate, lowest_rate
-from latpred.studies.recommendation import recommend_granularity
+from latpred.prediction import STATIC, Curve, break_even_of, curve, highest_rate, lowest_rate
+from latpred.question import Answer, Asked, ask
+from latpred.studies.recommendation import recommended
 from latpred.units import seconds
-from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.catalogue import AnyNetwork, list_presets, load_preset
-from latpred.workloads.networks import Network, NetworkStage
+from latpred.workloads.networks import Network
+from latpred.workloads.operators import Operator
 from latpred.workloads.paradigms import SINGLE, Channel, Paradigm, Spatial
 
 if TYPE_CHECKING:
@@ -32,21 +33,16 @@ _RATE_WIDTH = 1e-7
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison(Shown):
+class Comparison(Answer, Shown):
     """A paradigm at the rate where its multiply-adds are the target's share of the static ones.
 
     `r` and what follows from it are None where no rate reaches the target, and where the paradigm does not fit the
     network or the model's kernels, as `note` then says; latencies are for the whole batch [s].
     """
 
-    network: str
+    asked: Asked
     name: str
     paradigm: str
-    device: str
-    model: str
-    batch: int
-    precision: str
-    library: str | None
     target_macs: float
     r: float | None
     macs_ratio: float | None
@@ -59,7 +55,7 @@ class Comparison(Shown):
     @property
     def summary(self) -> str:
         """The paradigm, the rate that reaches the multiply-adds, and what it takes there."""
-        about = f"{self.name} of {self.network} on {self.device}, batch {self.batch}"
+        about = f"{self.name} of {self.target} on {self.device}, batch {self.batch}"
         if self.r is None or self.latency_s is None or self.ratio is None:
             return f"{about}: {self.note or 'the multiply-adds are not reached'}"
         return f"{about}: r = {self.r:.3f}, {seconds(self.latency_s)}, {self.ratio:.3f} of static"
@@ -71,36 +67,25 @@ class Comparison(Shown):
         return pandas.DataFrame([self.to_dict()])
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields."""
-        return asdict(self)
+        """The question and all fields."""
+        return {**self.asked.to_dict(), **{field.name: getattr(self, field.name) for field in fields(self)[1:]}}
 
 
-def candidates(
-    network: AnyNetwork,
-    profile: HardwareProfile,
-    *,
-    batch: int | None = None,
-    model: str = "published",
-    precision: str = "fp32",
-    library: str | None = None,
-) -> dict[str, Paradigm]:
+def candidates(asked: Asked) -> dict[str, Paradigm]:
     """What there is to compare for a network: its paradigms and the published methods on it, equal ones together."""
-    known = one_of_each(network, profile, batch=batch, model=model, precision=precision, library=library)
-    names = {paradigm: [paradigm.name] for paradigm in known}
+    names = {paradigm: [paradigm.name] for paradigm in one_of_each(asked)}
     for preset, backbone in map(load_preset, list_presets()):
-        if backbone.name == network.name:
+        if backbone.name == asked.target:
             names.setdefault(preset.paradigm, []).append(preset.method)
     return {", ".join(same): paradigm for paradigm, same in names.items()}
 
 
-def one_of_each(
-    target: Bottleneck | NetworkStage | AnyNetwork, profile: HardwareProfile, **asked: Any
-) -> list[Paradigm]:
+def one_of_each(asked: Asked) -> list[Paradigm]:
     """The paradigms that a target can skip by, at rate 1; spatial with the recommended S, or with each of a block."""
-    found: list[Paradigm] = []
-    for name in target.paradigms:
+    target, found = asked.of, list[Paradigm]()
+    for name in () if isinstance(target, Operator) else target.paradigms:
         if name == "spatial":
-            found += [Spatial(S=S, r=1.0) for S in _patch_edges(target, profile, **asked)]
+            found += [Spatial(S=S, r=1.0) for S in _patch_edges(asked)]
         elif name == "channel":
             G = [CHANNELS_PER_GROUP] * len(target.stages) if isinstance(target, Network) else CHANNELS_PER_GROUP
             found.append(Channel(G=G, r=1.0))
@@ -109,15 +94,16 @@ def one_of_each(
     return found
 
 
-def _patch_edges(target: Any, profile: HardwareProfile, **asked: Any) -> list[Any]:
+def _patch_edges(asked: Asked) -> list[Any]:
+    target: Any = asked.of
     if isinstance(target, Network):
-        return [recommend_granularity(target, profile, RECOMMENDED_AT, **asked).S]
+        return [recommended(asked, RECOMMENDED_AT).S]
     return list(target.granularities("spatial"))
 
 
 def compare(
-    network: AnyNetwork,
-    profile: HardwareProfile,
+    network: AnyNetwork | str | Path,
+    profile: HardwareProfile | str | Path,
     target_macs: float,
     paradigms: dict[str, Paradigm] | None = None,
     *,
@@ -143,32 +129,26 @@ def compare(
     """
     if not 0 < target_macs <= 1:
         raise InputError(f"target-macs must be greater than 0 and at most 1, got {target_macs:g}")
-    cost = cost_model(model, profile, precision=precision, library=library)
-    batch = checked_batch(batch, profile)
+    asked = ask(network, profile, batch=batch, model=model, precision=precision, library=library)
     if paradigms is None:
-        paradigms = candidates(network, profile, batch=batch, model=model, precision=precision, library=library)
-    static = curve(network, cost, STATIC, None, batch)
+        paradigms = candidates(asked)
+    static = curve(asked, STATIC)
     rows = []
     for name, paradigm in paradigms.items():
         r = macs = latency = break_even = note = None
         try:
-            r = rate_for_macs(network, paradigm, target_macs, cost, batch)
+            r = rate_for_macs(asked, paradigm, target_macs)
             if r is not None:
-                found = curve(network, cost, paradigm, np.array([r]), batch)
+                found = curve(asked, paradigm, np.array([r]))
                 macs, latency = float(found.macs[0]), float(found.latency_s[0])
-            break_even = break_even_of(network, cost, paradigm, batch)
+            break_even = break_even_of(asked, paradigm)
         except InputError as error:
             note = str(error)
         rows.append(
             Comparison(
-                network=network.name,
+                asked=asked,
                 name=name,
                 paradigm=paradigm.text(rates=False),
-                device=profile.name,
-                model=model,
-                batch=batch,
-                precision=precision,
-                library=cost.library,
                 target_macs=target_macs,
                 r=r,
                 macs_ratio=None if macs is None else macs / static.static_macs,
@@ -182,7 +162,7 @@ def compare(
     return rows
 
 
-def rate_for_macs(network: Target, paradigm: Paradigm, target_macs: float, cost: CostModel, batch: int) -> float | None:
+def rate_for_macs(asked: Asked, paradigm: Paradigm, target_macs: float) -> float | None:
     """The highest rate whose MACs are at most the target's share; None if even the lowest rate has more.
 
     Patches and heads come in whole numbers, so the target may not be met exactly.
@@ -191,29 +171,17 @@ def rate_for_macs(network: Target, paradigm: Paradigm, target_macs: float, cost:
     def fits(found: Curve) -> NDArray[np.bool_]:
         return found.macs <= target_macs * found.static_macs
 
-    return highest_rate(network, cost, paradigm, batch, fits, _RATE_WIDTH)
+    return highest_rate(asked, paradigm, fits, _RATE_WIDTH)
 
 
 def curves(
-    network: AnyNetwork,
-    profile: HardwareProfile,
-    paradigms: dict[str, Paradigm],
-    rates: Iterable[float],
-    *,
-    batch: int | None = None,
-    model: str = "published",
-    precision: str = "fp32",
-    library: str | None = None,
+    asked: Asked, paradigms: dict[str, Paradigm], rates: Iterable[float]
 ) -> dict[str, tuple[list[float], list[float]]]:
     """MACs over static MACs, and latency per image [s], of each paradigm over rates and of the static network."""
-    cost = cost_model(model, profile, precision=precision, library=library)
-    batch = checked_batch(batch, profile)
     lines = {}
     for name, paradigm in paradigms.items():
-        lowest = lowest_rate(network, paradigm)
-        asked = np.array([rate for rate in rates if rate >= lowest])
-        found = curve(network, cost, paradigm, asked, batch)
-        lines[name] = ((found.macs / found.static_macs).tolist(), (found.latency_s / batch).tolist())
-    static = curve(network, cost, STATIC, None, batch)
-    lines["static"] = ([1.0], [static.static_latency_s / batch])
+        lowest = lowest_rate(asked.of, paradigm)
+        found = curve(asked, paradigm, np.array([rate for rate in rates if rate >= lowest]))
+        lines[name] = ((found.macs / found.static_macs).tolist(), (found.latency_s / asked.batch).tolist())
+    lines["static"] = ([1.0], [curve(asked, STATIC).static_latency_s / asked.batch])
     return lines

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from latpred.devices.profile import HardwareProfile
-from latpred.models.interface import CostModel, Fill, cost_model, fill_model
+from latpred.evaluation import Figures
+from latpred.models.interface import CostModel, Fill, cost_model
 from latpred.notebook import Shown
-from latpred.prediction import STATIC, Target, checked_batch, lower, predict
+from latpred.prediction import STATIC, planned, predict
+from latpred.question import Asked, Target
 from latpred.report import Report
 from latpred.studies.remedies import Remedy, remedies
-from latpred.workloads.blocks import Step
-from latpred.workloads.operators import Operator
+from latpred.workloads.lowering import Step
 from latpred.workloads.paradigms import Paradigm
 
 if TYPE_CHECKING:
@@ -75,13 +78,8 @@ class Explanation(Shown):
         """Everything, in plain types."""
         report = self.report
         return {
-            "target": report.target,
-            "device": report.device,
-            "model": report.model,
+            **report.asked.to_dict(),
             "paradigm": report.paradigm.to_dict(),
-            "batch": report.batch,
-            "precision": report.precision,
-            "library": report.library,
             **report.totals(),
             "ridge_macs_per_byte": self.ridge_macs_per_byte,
             "operators": [share.to_dict() for share in self.shares],
@@ -90,8 +88,8 @@ class Explanation(Shown):
 
 
 def explain(
-    target: Target,
-    profile: HardwareProfile,
+    target: Target | str | Path,
+    profile: HardwareProfile | str | Path,
     paradigm: Paradigm = STATIC,
     *,
     batch: int | None = None,
@@ -108,55 +106,43 @@ def explain(
     InputError
         As `latpred.predict`.
     """
-    cost = cost_model(model, profile, precision=precision, library=library)
-    roofline = cost_model("roofline", profile, precision=precision)
-    batch = checked_batch(batch, profile)
     report = predict(target, profile, paradigm, batch=batch, model=model, precision=precision, library=library)
-    groups: dict[tuple[int | None, str], list[Step]] = {}
-    workload = lower(target, paradigm, kernels=cost.kernels)
-    for step in workload.steps:
-        groups.setdefault((step.stage, step.name), []).append(step)
-    chained = len(workload.steps) > 1
-    fill = fill_model(model, profile)
-    shares = tuple(_share(steps, cost, roofline, fill, batch, chained=chained) for steps in groups.values())
-    ridge = profile.peak_macs(precision) / profile.copy_bandwidth
-    return Explanation(report, profile.overlap, ridge, shares, remedies(target, profile, report))
+    asked = report.asked
+    lowered, rates = planned(asked, report.paradigm)
+    figures = lowered.figures(asked.cost_model, asked.batch, rates)
+    groups: dict[tuple[int | None, str], list[int]] = {}
+    for number, step in enumerate(lowered.steps):
+        if not step.omitted:
+            groups.setdefault((step.stage, step.name), []).append(number)
+    roofline = cost_model("roofline", asked.profile, precision=precision)
+    own = {part: values[0].tolist() for part, values in rates.items()}
+    shares = []
+    for numbers in groups.values():
+        places = lowered.places[numbers]
+        steps = [lowered.steps[number].at(own) for number in numbers]
+        found = Figures(*(values[0][places] for values in figures))
+        shares.append(_share(steps, found, asked, roofline))
+    ridge = asked.profile.peak_macs(precision) / asked.profile.copy_bandwidth
+    return Explanation(report, asked.profile.overlap, ridge, tuple(shares), remedies(report))
 
 
-def _share(
-    steps: list[Step],
-    cost: CostModel,
-    roofline: CostModel,
-    fill: Callable[[Operator, int], Fill | None],
-    batch: int,
-    *,
-    chained: bool,
-) -> Share:
-    executed = [(float(step.executions), step.operator) for step in steps]
-    answers = [(share, operator, cost.step(operator, batch, share, chained=chained)) for share, operator in executed]
-
-    def total(field: str) -> float:
-        return sum(float(getattr(answer, field)) for _, _, answer in answers)
-
-    # The tile and how full it is are those of the kernel that takes longest.
-    _, longest, _ = max(answers, key=lambda entry: float(entry[2].latency_s))
-    answer = cost(longest, batch)
-    full = None if answer.tile is None else fill(longest, batch)
-    macs = sum(share * float(operator.macs(batch)) for share, operator, _ in answers)
-    moved = sum(share * float(cost.bytes(operator, batch)) for share, operator, _ in answers)
-    bound = sum(share * float(roofline(operator, batch).latency_s) for share, operator, _ in answers)
-    latency = total("latency_s")
+def _share(steps: list[Step], found: Figures, asked: Asked, roofline: CostModel) -> Share:
+    """Equal operators of a stage together; the tile and how full it is are those of the kernel that takes longest."""
+    longest = steps[int(np.argmax(found.latency_s))].operator
+    cost = asked.cost_model.cost(longest, asked.batch)
+    bound = sum(step.executions * float(roofline.cost(step.operator, asked.batch).latency_s) for step in steps)
+    latency, moved, l2 = (float(values.sum()) for values in (found.latency_s, found.bytes, found.l2_s))
     return Share(
         name=steps[0].name,
         stage=steps[0].stage,
         kernels=len(steps),
-        compute_s=total("compute_s"),
-        off_chip_s=total("memory_s") - total("l2_s"),
-        l2_s=total("l2_s"),
-        launch_s=total("launch_s"),
+        compute_s=float(found.compute_s.sum()),
+        off_chip_s=float(found.memory_s.sum()) - l2,
+        l2_s=l2,
+        launch_s=float(found.launch_s.sum()),
         latency_s=latency,
-        tile=None if answer.tile is None else tuple(int(edge) for edge in answer.tile),
-        fill=full,
-        macs_per_byte=macs / moved if moved else 0.0,
+        tile=None if cost.tiling is None else tuple(int(edge) for edge in cost.tiling.tile),
+        fill=asked.cost_model.fill(cost),
+        macs_per_byte=float(found.macs.sum()) / moved if moved else 0.0,
         of_roofline=bound / latency if latency else 0.0,
     )

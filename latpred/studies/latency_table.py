@@ -21,16 +21,16 @@ from numpy.typing import ArrayLike, NDArray
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import DataError, InputError
 from latpred.files import whole_file
-from latpred.models.interface import CostModel, cost_model
 from latpred.notebook import Shown
-from latpred.prediction import checked_batch, curve
+from latpred.prediction import curve, lower
+from latpred.question import Asked, ask, named_target
 from latpred.report import kernels_in_words
 from latpred.studies.table_file import check_fields, read_fields
 from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.catalogue import AnyNetwork
 from latpred.workloads.densities import ROUNDING_GUARD
 from latpred.workloads.networks import Network
-from latpred.workloads.operators import MaskerConvolution, PatchConvolution
+from latpred.workloads.operators import Share
 from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial, Static
 
 if TYPE_CHECKING:
@@ -213,8 +213,8 @@ class LatencyTable(Shown):
 
 
 def latency_table(
-    target: AnyNetwork | Sequence[Bottleneck],
-    profile: HardwareProfile,
+    target: AnyNetwork | str | Path | Sequence[Bottleneck],
+    profile: HardwareProfile | str | Path,
     *,
     S: Sequence[int] = (),
     G: Sequence[int] = (),
@@ -235,7 +235,7 @@ def latency_table(
     InputError
         A transformer, which has no blocks to tabulate; blocks that share a name; an S or G that fits no block.
     """
-    name, placed = _blocks(target)
+    name, placed = _blocks(named_target(target) if isinstance(target, str | Path) else target)
     blocks = {block.name: block for block in placed}
     if any(blocks[block.name] != block for block in placed):
         raise InputError("different blocks of a table need different names")
@@ -243,10 +243,9 @@ def latency_table(
         for size in sizes:
             if not 1 <= size <= most:
                 raise InputError(f"{symbol}={size} fits no block of {name}; choose from 1 to {most}")
-    cost = cost_model(model, profile, precision=precision, library=library)
-    batch = checked_batch(batch, profile)
+    asked = ask(placed[0], profile, batch=batch, model=model, precision=precision, library=library)
     curves = [
-        (Entry(block.name, setting.name, setting.granularity or 0), *_values(block, setting, cost, batch))
+        (Entry(block.name, setting.name, setting.granularity or 0), *_values(asked.about(block), setting))
         for block in blocks.values()
         for setting in _settings(block, S, G)
     ]
@@ -255,11 +254,11 @@ def latency_table(
     lengths = np.array([len(latencies) for latencies in values])
     return LatencyTable(
         network=name,
-        device=profile.name,
+        device=asked.profile.name,
         model=model,
-        batch=batch,
+        batch=asked.batch,
         precision=precision,
-        library=cost.library,
+        library=asked.cost_model.library,
         blocks=tuple(block.name for block in placed),
         block=np.array(names),
         paradigm=np.array(paradigms),
@@ -272,7 +271,7 @@ def latency_table(
     )
 
 
-def _blocks(target: AnyNetwork | Sequence[Bottleneck]) -> tuple[str, list[Bottleneck]]:
+def _blocks(target: Any) -> tuple[str, list[Bottleneck]]:
     """The name of a table's target, and its blocks in order."""
     if isinstance(target, Network):
         return target.name, [placed.block for placed in target.blocks]
@@ -297,32 +296,29 @@ def _largest(blocks: Sequence[Bottleneck], paradigm: str) -> int:
     return max(block.largest_granularity(paradigm) for block in blocks)
 
 
-def _values(
-    block: Bottleneck, setting: Paradigm, cost: CostModel, batch: int
-) -> tuple[NDArray[np.float64], bool, float]:
+def _values(asked: Asked, setting: Paradigm) -> tuple[NDArray[np.float64], bool, float]:
     """Latencies at the entry's rates, whether they are a staircase, and the largest relative error between them."""
     if isinstance(setting, Static):
-        return np.repeat(curve(block, cost, setting, None, batch).static_latency_s, 2), False, 0.0
-    if switched := _switched(block, setting, cost.kernels):
+        return np.repeat(curve(asked, setting).static_latency_s, 2), False, 0.0
+    gathers = asked.cost_model.form.gathers_samples
+    if switched := _switched(asked, setting):
         # A strided block counts the patches of its input map too; between two steps of either nothing changes.
         steps = min(lcm(*switched), MOST_STEPS)
-        exact = curve(block, cost, setting, np.arange(2 * steps + 1) / (2 * steps), batch).latency_s
+        exact = curve(asked, setting, np.arange(2 * steps + 1) / (2 * steps)).latency_s
         rising = np.maximum.accumulate(exact[::2])
         error = max(np.max(rising / exact[::2] - 1), np.max(np.abs(rising[1:] / exact[1::2] - 1)))
         return rising, True, float(error)
-    intervals = min(max(GRID, GRID_PER_SAMPLE * batch), MOST_STEPS) if cost.kernels else GRID
+    intervals = min(max(GRID, GRID_PER_SAMPLE * asked.batch), MOST_STEPS) if gathers else GRID
     rates = (np.arange(intervals * _PROBES + 1) / (intervals * _PROBES)) ** 2
-    exact = curve(block, cost, setting, rates, batch).latency_s
+    exact = curve(asked, setting, rates).latency_s
     rising = np.maximum.accumulate(exact[::_PROBES])
     return rising, False, float(np.max(np.abs(np.interp(rates, rates[::_PROBES], rising) / exact - 1)))
 
 
-def _switched(block: Bottleneck, setting: Paradigm, kernels: bool) -> set[int]:
-    """How many patches of each map, or channel groups of kernels, are on or off; none where the latency bends only."""
-    if isinstance(setting, Channel) and kernels:
-        return {block.inner // setting.granularity}
-    operators = [step.operator for step in block.lower(setting).steps]
-    operators = [
-        operator.separate[1] if isinstance(operator, MaskerConvolution) else operator for operator in operators
-    ]
-    return {operator.patches for operator in operators if isinstance(operator, PatchConvolution)}
+def _switched(asked: Asked, setting: Paradigm) -> set[int]:
+    """How many patches of each map, or groups of channels, are on or off; none where the latency bends only."""
+    steps = lower(asked.of, setting, asked.cost_model.form).steps
+    if any(isinstance(step.executions, Share) for step in steps):
+        return set()
+    counts = [step.operator.stairs for step in steps if any(isinstance(value, Share) for _, value in step.operator)]
+    return {count for count in counts if count} if None not in counts else set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -12,12 +13,12 @@ from numpy.typing import NDArray
 
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
-from latpred.models.interface import CostModel, cost_model
 from latpred.notebook import Shown
-from latpred.prediction import break_even_of, checked_batch, curve
+from latpred.prediction import break_even_of, curve
+from latpred.question import Answer, Asked, ask
 from latpred.report import kernels_in_words
 from latpred.workloads.masks import MaskRates
-from latpred.workloads.networks import Network, NetworkStage
+from latpred.workloads.networks import Network
 from latpred.workloads.paradigms import SINGLE, Layer, Paradigm, spelled
 
 if TYPE_CHECKING:
@@ -63,15 +64,10 @@ class Neighbour:
 
 
 @dataclass(frozen=True, repr=False)
-class Recommendation(Shown):
+class Recommendation(Answer, Shown):
     """The chosen granularity of every stage, every candidate, and the choice at neighbouring rates."""
 
-    target: str
-    device: str
-    model: str
-    batch: int
-    precision: str
-    library: str | None
+    asked: Asked
     paradigm: str
     tolerance: float
     rates: tuple[float, ...]
@@ -133,12 +129,7 @@ class Recommendation(Shown):
     def to_dict(self) -> dict[str, Any]:
         """Everything, in plain types: what `--format json` prints."""
         return {
-            "target": self.target,
-            "device": self.device,
-            "model": self.model,
-            "batch": self.batch,
-            "precision": self.precision,
-            "library": self.library,
+            **self.asked.to_dict(),
             "paradigm": self.paradigm,
             self.symbol: list(self.choice),
             "text": self.text,
@@ -160,8 +151,8 @@ class Recommendation(Shown):
 
 
 def recommend_granularity(
-    network: Network,
-    profile: HardwareProfile,
+    network: Network | str | Path,
+    profile: HardwareProfile | str | Path,
     r: float | Sequence[float] | MaskRates,
     *,
     paradigm: str = "spatial",
@@ -191,9 +182,21 @@ def recommend_granularity(
         A network without stages; a rate outside (0, 1], a number of rates that is not the number of stages, a tolerance
         that is negative or not finite, a paradigm without granularity.
     """
+    asked = ask(network, profile, batch=batch, model=model, precision=precision, library=library)
+    return recommended(asked, r, paradigm=paradigm, tolerance=tolerance)
+
+
+def recommended(
+    asked: Asked,
+    r: float | Sequence[float] | MaskRates,
+    *,
+    paradigm: str = "spatial",
+    tolerance: float | None = None,
+) -> Recommendation:
+    """`recommend_granularity` for a question that was checked."""
+    network = asked.of
     if not isinstance(network, Network):
-        name = getattr(network, "name", None) or type(network).__name__
-        raise InputError(f"{name} has no stages, so no granularity to choose; give a residual network")
+        raise InputError(f"{asked.target} has no stages, so no granularity to choose; give a residual network")
     if paradigm not in ("spatial", "channel"):
         raise InputError(f"paradigm {paradigm!r} has no granularity; choose spatial or channel")
     masks = r if isinstance(r, MaskRates) else None
@@ -202,39 +205,31 @@ def recommend_granularity(
     tolerance = (0.0 if masks else DEFAULT_TOLERANCE) if tolerance is None else tolerance
     if not 0 <= tolerance < inf:
         raise InputError(f"tolerance must be a finite number of at least 0, got {tolerance!r}")
-    cost = cost_model(model, profile, precision=precision, library=library)
-    batch = checked_batch(batch, profile)
     choices: list[list[int]] = []
     near: list[NDArray[np.float64]] = []
     candidates: list[Candidate] = []
     for number, options in enumerate(_options(network, paradigm, r), start=1):
-        stage = network.stage(number)
+        stage = asked.about(network.stage(number))
         *granular, _ = options
         # At the rates asked for, and a little lower and higher; masks have their own rates only.
         shifts = (0.0,) if masks else (-NEIGHBOUR, 0.0, NEIGHBOUR)
         shifted = [_shifted(option.rate, shifts) for option in granular]
-        latencies = np.array(
-            [curve(stage, cost, option, at, batch).latency_s for option, at in zip(granular, shifted, strict=True)]
-        )
+        latencies = np.array([curve(stage, option, at).latency_s for option, at in zip(granular, shifted, strict=True)])
         skips = np.array([at <= 1 - MIN_SKIPPED for at in shifted]) if masks else np.ones(latencies.shape, dtype=bool)
         if skips.any():
             latencies = np.where(skips, latencies, np.inf)
         chosen = np.argmax(latencies <= latencies.min(axis=0) * (1 + tolerance), axis=0)
         choices.append([granular[index].granularity for index in chosen])
-        asked = len(shifts) // 2
+        middle = len(shifts) // 2
         near.append(shifted[0])
         for index, option in enumerate(options):
-            row = _candidate(stage, option, cost, latencies[:, asked].min(), batch)
-            candidates.append(replace(row, chosen=index == int(chosen[asked])))
+            row = _candidate(number, stage, option, latencies[:, middle].min())
+            candidates.append(replace(row, chosen=index == int(chosen[middle])))
     by_shift = list(zip(*choices, strict=True))
     rates = tuple(candidate.rate for candidate in candidates if candidate.chosen)
+    calibration = asked.cost_model.calibration
     return Recommendation(
-        target=network.name,
-        device=profile.name,
-        model=model,
-        batch=batch,
-        precision=precision,
-        library=cost.library,
+        asked=asked,
         paradigm=paradigm,
         tolerance=tolerance,
         rates=rates,
@@ -245,7 +240,7 @@ def recommend_granularity(
             for shift, at, choice in zip(shifts, zip(*near, strict=True), by_shift, strict=True)
             if not masks and at != rates
         ),
-        regret_p95=cost.calibration.granularity_regret_p95 if cost.calibration and paradigm == "spatial" else None,
+        regret_p95=calibration.granularity_regret_p95 if calibration and paradigm == "spatial" else None,
     )
 
 
@@ -282,17 +277,11 @@ def _shifted(rate: float, shifts: Sequence[float]) -> NDArray[np.float64]:
     return np.clip(np.add(rate, shifts), max(min(rate, LEAST_NEIGHBOUR), MIN_RATE), 1.0)
 
 
-def _candidate(
-    stage: NetworkStage,
-    option: Paradigm,
-    cost: CostModel,
-    best_s: float,
-    batch: int,
-) -> Candidate:
-    found = curve(stage, cost, option, np.array([option.rate]), batch)
+def _candidate(number: int, stage: Asked, option: Paradigm, best_s: float) -> Candidate:
+    found = curve(stage, option, np.array([option.rate]))
     latency = float(found.latency_s[0])
     return Candidate(
-        stage=stage.number,
+        stage=number,
         paradigm=option.label,
         granularity=option.granularity,
         rate=option.rate,
@@ -300,6 +289,6 @@ def _candidate(
         static_latency_s=found.static_latency_s,
         ratio=latency / found.static_latency_s,
         margin=latency / float(best_s) - 1,
-        break_even_rate=break_even_of(stage, cost, option, batch),
+        break_even_rate=break_even_of(stage, option),
         chosen=False,
     )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
 from latpred.models.interface import cost_model
-from latpred.prediction import MOST_SAMPLES, Target, predict
+from latpred.prediction import predict
+from latpred.question import MOST_SAMPLES
 from latpred.report import Report
 from latpred.studies.comparison import one_of_each, rate_for_macs
-from latpred.studies.recommendation import MIN_RATE, recommend_granularity
+from latpred.studies.recommendation import MIN_RATE, recommended
 from latpred.workloads.networks import Network
 from latpred.workloads.paradigms import Paradigm, Spatial, Static
 
@@ -36,18 +36,20 @@ class Remedy:
     gain: float
 
 
-def remedies(target: Target, profile: HardwareProfile, report: Report) -> tuple[Remedy, ...]:
+def remedies(report: Report) -> tuple[Remedy, ...]:
     """The best of each kind of change, the most gain first; none that gains less than `LEAST_GAIN`.
 
     A larger S keeps the rate, another paradigm the multiply-adds.
     """
 
+    asked = report.asked
+
     def remedy(change: str, paradigm: Paradigm, batch: int) -> Remedy:
-        found = predict(target, profile, paradigm, batch=batch, **report.model_settings).latency_per_image_s
+        found = predict(asked.of, asked.profile, paradigm, batch=batch, **asked.how).latency_per_image_s
         return Remedy(change, str(paradigm), batch, found, 1 - found / report.latency_per_image_s)
 
     best: dict[str, Remedy] = {}
-    for change, paradigm in _other_paradigms(target, profile, report):
+    for change, paradigm in _other_paradigms(report):
         try:
             tried = remedy(change, paradigm, report.batch)
         except InputError:  # What the model has no kernels for is no remedy.
@@ -62,7 +64,7 @@ def remedies(target: Target, profile: HardwareProfile, report: Report) -> tuple[
     return tuple(sorted(gaining, key=lambda tried: -tried.gain))
 
 
-def _other_paradigms(target: Any, profile: HardwareProfile, report: Report) -> Iterator[tuple[str, Paradigm]]:
+def _other_paradigms(report: Report) -> Iterator[tuple[str, Paradigm]]:
     """Kinds of change, each with one or several paradigms to try."""
     paradigm, share = report.paradigm, report.macs_ratio
     if not paradigm.parts or share is None:
@@ -72,18 +74,20 @@ def _other_paradigms(target: Any, profile: HardwareProfile, report: Report) -> I
     if isinstance(paradigm, Spatial):
         if paradigm.unfuse:
             yield "fuse all", paradigm.replace(unfuse=())
-        for S in _larger(target, profile, report):
+        for S in _larger(report):
             yield "larger S", paradigm.replace(S=S)
-    macs = cost_model("roofline", profile)
-    for other in one_of_each(target, profile, batch=report.batch, **report.model_settings):
+    # Multiply-adds are the same in every model, and quickest to be had from this one.
+    on_paper = replace(report.asked, cost_model=cost_model("roofline", report.asked.profile))
+    for other in one_of_each(report.asked):
         if other.name not in {part.name for part in paradigm.parts}:
-            r = rate_for_macs(target, other, share, macs, report.batch)
+            r = rate_for_macs(on_paper, other, share)
             if r is not None:
                 yield f"{other.name} skipping", other.at_rates(r)
 
 
-def _larger(target: Any, profile: HardwareProfile, report: Report) -> list[int | tuple[int, ...]]:
+def _larger(report: Report) -> list[int | tuple[int, ...]]:
     """Larger S to try: of a block, all that are worth a try; of a network, the fastest of each stage."""
+    target: Any = report.asked.of
     S = report.paradigm.granularity
     if not isinstance(target, Network):
         return [edge for edge in target.granularities("spatial") if edge > S]
@@ -92,7 +96,7 @@ def _larger(target: Any, profile: HardwareProfile, report: Report) -> list[int |
     if isinstance(rate, tuple) and len(rate) != len(now):
         return []
     fastest, above_zero = list(now), np.maximum(rate, MIN_RATE).tolist()
-    found = recommend_granularity(target, profile, above_zero, batch=report.batch, **report.model_settings)
+    found = recommended(report.asked, above_zero)
     for number, edge in enumerate(now):
         stage = [row for row in found.candidates if row.stage == number + 1 and (row.granularity or 0) >= edge]
         if stage:

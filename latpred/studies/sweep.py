@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import islice, product
 from math import prod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import GranularityError, InputError
-from latpred.models.interface import cost_model
-from latpred.prediction import Target, checked_batch, curve, target_name
+from latpred.prediction import curve
+from latpred.question import Target, ask
 from latpred.wording import listed
 from latpred.workloads.paradigms import RATES, Joint, Paradigm, Static, spelled
 
@@ -95,8 +96,8 @@ def _all(given: Iterable[Any], what: str) -> list[Any]:
 
 
 def sweep(
-    targets: Iterable[Target],
-    profiles: Iterable[HardwareProfile],
+    targets: Iterable[Target | str | Path],
+    profiles: Iterable[HardwareProfile | str | Path],
     paradigms: Iterable[Paradigm],
     *,
     batches: Iterable[int | None] = (None,),
@@ -136,34 +137,31 @@ def sweep(
     sizes, settings = _all(batches, "batches"), _all(paradigms, "paradigms")
     check_size(targets=len(targets), devices=len(profiles), batches=len(sizes), settings=len(settings))
     lines = _lines(settings)
-    points = list(product(targets, profiles, sizes, lines))
+    questions = [
+        ask(target, profile, batch=batch, model=model, precision=precision, library=library)
+        for target, profile, batch in product(targets, profiles, sizes)
+    ]
+    points = list(product(questions, lines))
     if not points:
         raise InputError("the sweep is empty: give at least one target, device, paradigm, rate and batch")
     parts, left_out = [], _LeftOut()
-    for done, (target, profile, wanted_batch, line) in enumerate(points):
+    for done, (asked, line) in enumerate(points):
         if progress:
             progress(done, len(points))
-        batch = checked_batch(wanted_batch, profile)
-        cost = cost_model(model, profile, precision=precision, library=library)
         try:
-            found = curve(target, cost, line.paradigm, line.rates, batch)
+            found = curve(asked, line.paradigm, line.rates)
         except GranularityError as problem:
-            left_out.add(line.paradigm, target, problem)
+            left_out.add(line.paradigm, asked.target, problem)
             continue
         parts.append(
             {
-                "target": target_name(target),
-                "device": profile.name,
-                "model": model,
+                **asked.to_dict(),
                 "paradigm": line.paradigm.label,
                 "granularity": _granularity(line.paradigm),
                 "options": _options(line.paradigm, common_rate=line.rates is not None),
                 "r": _rates_of(line.paradigm) if line.rates is None else line.rates,
-                "batch": batch,
-                "precision": precision,
-                "library": cost.library,
                 "latency_s": found.latency_s,
-                "latency_per_image_s": found.latency_s / batch,
+                "latency_per_image_s": found.latency_s / asked.batch,
                 "static_latency_s": found.static_latency_s,
                 "ratio": found.latency_s / found.static_latency_s,
                 "macs": found.macs,
@@ -211,10 +209,10 @@ class _LeftOut:
         self.problem: GranularityError | None = None
         self.settings: dict[str, dict[str, None]] = {}
 
-    def add(self, paradigm: Paradigm, target: Target, problem: GranularityError) -> None:
+    def add(self, paradigm: Paradigm, target: str, problem: GranularityError) -> None:
         """One that does not fit, and what was said of it."""
         self.problem = self.problem or problem
-        self.settings.setdefault(target_name(target), {})[paradigm.text(rates=False)] = None
+        self.settings.setdefault(target, {})[paradigm.text(rates=False)] = None
 
     def notes(self, *, nothing_left: bool) -> list[str]:
         """One sentence, where there is anything to say; where nothing else is left, the problem is raised."""

@@ -1,37 +1,19 @@
-"""The residual bottleneck block, and its lowering to operators under every paradigm (MODEL §6)."""
+"""The residual bottleneck block (MODEL §6)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import pairwise
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from pydantic import model_validator
 
 from latpred.errors import GranularityError, InputError, NetworkError
 from latpred.records import Count, Record
-from latpred.workloads import operators as op
 from latpred.workloads.granularity import channel_groups, patch_edges
-from latpred.workloads.lowering.kernels import MASKER_REDUCTION, kernel_steps, squeezed_channels
-from latpred.workloads.paradigms import Paradigm, Skipping, check_supported
-
-
-class Step(NamedTuple):
-    """An operator, its name in the workload, and how often it runs per sample (a rate)."""
-
-    name: str
-    operator: op.Operator
-    executions: Any = 1.0
-    stage: int | None = None
-    block: int | None = None
-
-
-class Workload(NamedTuple):
-    """The operators of a target under a paradigm, and what a reader of the result must know."""
-
-    steps: tuple[Step, ...]
-    notes: tuple[str, ...] = ()
+from latpred.workloads.lowering import Form, Lowered, Step
+from latpred.workloads.lowering.skipping import Skipping
+from latpred.workloads.paradigms import Paradigm, check_supported
 
 
 class Bottleneck(Record):
@@ -107,153 +89,25 @@ class Bottleneck(Record):
             return patch_edges(self.out_height, self.out_width)
         return channel_groups(self.inner, self.largest_granularity(paradigm))
 
-    def lower(self, paradigm: Paradigm, rates: tuple[float, ...] | None = None, *, kernels: bool = False) -> Workload:
-        """The operators of this block as published, or its `kernels`; at several `rates` every figure is an array.
+    def lower(self, paradigm: Paradigm, form: Form) -> Lowered:
+        """The operators of this block in a form; its rates are open, which are known only later.
 
         Raises
         ------
         InputError
-            A granularity that does not fit the block, or a sequence of settings.
+            A granularity that does not fit the block, a sequence of settings, or what the form does not have.
         """
         paradigm.require_single(self.name)
-        return _lower(self, paradigm if rates is None else paradigm.at_rates(rates), kernels)
+        return _lower(self, paradigm.at_rates(1.0), form)
 
 
 @lru_cache(maxsize=4096)
-def _lower(block: Bottleneck, paradigm: Paradigm, kernels: bool) -> Workload:
+def _lower(block: Bottleneck, paradigm: Paradigm, form: Form) -> Lowered:
     check_supported(paradigm, block.paradigms, block.name)
-    skip = Skipping(**paradigm.skipping())
-    if skip.attention_rate is not None and skip.layer_rate is None:
-        raise InputError(f"{block.name} has no attention and MLP; give the layer rate r")
+    skip = Skipping(**paradigm.skipping()).with_shares()
     _check(block, skip)
-    if kernels:
-        return Workload(tuple(Step(*step) for step in kernel_steps(block, skip)), tuple(_map_notes(block, skip.S)))
-    steps = (*_maskers(block, skip), *_shortcut(block), *_body(block, skip))
-    return Workload(steps, (*_map_notes(block, skip.S), *_notes(block)))
-
-
-def _maskers(block: Bottleneck, skip: Skipping) -> Iterator[Step]:
-    """What decides; paid whether or not the body runs."""
-    c_in, shape = block.c_in, {"height": block.height, "width": block.width}
-    if skip.layer_rate is not None:
-        if skip.gate == "fused":
-            yield Step("layer masker", op.LayerMasker(c_in=c_in, c_out=block.inner, **shape))
-        else:
-            yield Step("gate pool", op.AveragePool(channels=c_in, **shape))
-            yield Step("gate fc1", op.FullyConnected(c_in=c_in, c_out=skip.gate_hidden))
-            yield Step("gate fc2", op.FullyConnected(c_in=skip.gate_hidden, c_out=1))
-    if skip.G is not None:
-        yield from channel_masker(c_in, block.height, block.width, skip.G, skip.masker_layers)
-    if skip.S is not None and "masker" in skip.unfuse:
-        yield Step("masker", _spatial_masker(block))
-    elif skip.S is not None and skip.layer_rate not in (None, 1.0):
-        # Fused, the masker runs with the body; for the samples whose body is skipped it runs on its own.
-        rate = skip.layer_rate
-        skipped = tuple(1.0 - value for value in rate) if isinstance(rate, tuple) else 1.0 - rate
-        yield Step("masker alone", _spatial_masker(block), skipped)
-
-
-def _spatial_masker(block: Bottleneck) -> op.Convolution:
-    """Two channels, on and off, for every pixel of the block's input (MODEL §5)."""
-    return op.Convolution(c_in=block.c_in, c_out=2, height=block.height, width=block.width)
-
-
-def channel_masker(channels: int, height: int, width: int, G: int, layers: int = 2) -> Iterator[Step]:
-    """Average pool, then one or two fully connected layers to u = c//G groups; nothing if u = 1 (MODEL §5)."""
-    groups = channels // G
-    if groups == 1:
-        return
-    yield Step("masker pool", op.AveragePool(channels=channels, height=height, width=width))
-    hidden = groups // min(MASKER_REDUCTION, groups)
-    widths = (channels, hidden, groups) if layers == 2 else (channels, groups)
-    for number, (c_in, c_out) in enumerate(pairwise(widths), start=1):
-        yield Step(f"masker fc{number}", op.FullyConnected(c_in=c_in, c_out=c_out))
-
-
-def _shortcut(block: Bottleneck) -> Iterator[Step]:
-    """A dense 1×1 convolution in strided blocks, whether or not the body runs (MODEL §6)."""
-    if block.stride > 1:
-        shape = {"height": block.height, "width": block.width, "stride": block.stride}
-        yield Step("shortcut", op.Convolution(c_in=block.c_in, c_out=block.c_out, **shape))
-
-
-def _body(block: Bottleneck, skip: Skipping) -> Iterator[Step]:
-    """The convolutions, SE and the addition, with the rates of every paradigm that is on, weighted by executions."""
-    executions = 1.0 if skip.layer_rate is None else skip.layer_rate
-    w, out = block.inner, {"height": block.out_height, "width": block.out_width}
-    *inner, last = _spatial_convolutions(block, skip) if skip.S else _convolutions(block, skip)
-    # What follows the convolutions counts a channel-dynamic block as one of S = 1, r = 1 (MODEL §6, oddity 4).
-    active = {"S": skip.S or 1, "r": skip.patch_rate} if skip.S or skip.G else {}
-    if skip.scaled:
-        inner.insert(1, ("scale1", _scale(w, block.height, block.width, skip.channel_rate)))
-        inner.append(("scale2", _scale(w, **out, rate=skip.channel_rate)))
-    if block.se:
-        inner += squeeze_excitation({"channels": w, **out}, squeezed_channels(block.c_in), active)
-    addition = _addition({"channels": block.c_out, **out}, active, "scatter" in skip.unfuse)
-    yield from (Step(name, operator, executions) for name, operator in (*inner, last, *addition))
-
-
-def _addition(shape: dict[str, int], active: dict[str, Any], unfuse: bool) -> list[tuple[str, op.Operator]]:
-    """Into the residual map: of patches in one kernel, or after a scatter of their own; or of whole maps."""
-    if not active:
-        return [("add", op.Add(**shape))]
-    if unfuse:
-        return [("scatter", op.Scatter(**shape, **active)), ("add", op.Add(**shape))]
-    return [("scatter+add", op.ScatterAdd(**shape, **active))]
-
-
-def _convolutions(block: Bottleneck, skip: Skipping) -> list[tuple[str, op.Operator]]:
-    conv1, conv2, conv3 = _shapes(block)
-    rho = skip.channel_rate
-    return [
-        ("conv1", op.Convolution(**conv1, output_rate=rho)),
-        ("conv2", op.Convolution(**conv2, input_rate=rho, output_rate=rho)),
-        ("conv3", op.Convolution(**conv3, input_rate=rho)),
-    ]
-
-
-def _spatial_convolutions(block: Bottleneck, skip: Skipping) -> list[tuple[str, op.Operator]]:
-    """With the masker in the first and the gather in the second, unless undone."""
-    conv1, conv2, conv3 = _shapes(block)
-    rho, patches = skip.channel_rate, {"S": skip.S, "r": skip.patch_rate}
-    steps: list[tuple[str, op.Operator]] = []
-    if "masker" in skip.unfuse:
-        steps += [("conv1", op.PatchConvolution(**conv1, **patches, indexed=True, output_rate=rho))]
-    else:
-        steps += [("masker+conv1", op.MaskerConvolution(**conv1, **patches, output_rate=rho))]
-    fused = "gather" not in skip.unfuse
-    if not fused:
-        # Patches of the output map as they lie in the input map, with a border for the 3×3 kernel.
-        read = {"height": block.out_height * block.stride, "width": block.out_width * block.stride, "pad": 1}
-        steps += [("gather", op.Gather(channels=block.inner, **read, S=patches["S"] * block.stride, r=skip.patch_rate))]
-    conv2_operator = op.PatchConvolution(**conv2, **patches, indexed=fused, input_rate=rho, output_rate=rho)
-    steps += [("gather+conv2" if fused else "conv2", conv2_operator)]
-    return [*steps, ("conv3", op.PatchConvolution(**conv3, **patches, indexed=False, input_rate=rho))]
-
-
-def _shapes(block: Bottleneck) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """The three convolutions' shapes."""
-    w, height, width = block.inner, block.height, block.width
-    conv1 = {"c_in": block.c_in, "c_out": w, "height": height, "width": width}
-    conv2 = {**conv1, "c_in": w, "kernel": 3, "stride": block.stride, "groups": block.groups}
-    return conv1, conv2, {"c_in": w, "c_out": block.c_out, "height": block.out_height, "width": block.out_width}
-
-
-def _scale(channels: int, height: int, width: int, rate: Any) -> op.ChannelScale:
-    return op.ChannelScale(channels=channels, height=height, width=width, rate=rate)
-
-
-def squeeze_excitation(
-    shape: dict[str, int], squeezed: int, active: dict[str, Any] | None = None
-) -> list[tuple[str, op.Operator]]:
-    """Pool (over `active` patches only, if given), two fully connected layers, channel-wise scaling (MODEL §5)."""
-    channels = shape["channels"]
-    return [
-        ("SE pool", op.PatchGlobalPool(**shape, **active) if active else op.GlobalPool(**shape)),
-        ("SE squeeze", op.FullyConnected(c_in=channels, c_out=squeezed)),
-        ("SE excite", op.FullyConnected(c_in=squeezed, c_out=channels)),
-        ("SE scale", op.ChannelScale(**shape)),
-    ]
+    steps = tuple(form.steps(block, skip, form))
+    return Lowered(steps, (*_map_notes(block, skip.S), *_omissions(block, form, steps)))
 
 
 def _check(block: Bottleneck, skip: Skipping) -> None:
@@ -287,6 +141,6 @@ def _map_notes(block: Bottleneck, S: int | None) -> Iterator[str]:
         )
 
 
-def _notes(block: Bottleneck) -> Iterator[str]:
-    if block.stride == 1 and block.c_in != block.c_out:
-        yield f"{block.name}: the published model leaves out the shortcut convolution {block.c_in}→{block.c_out}"
+def _omissions(block: Bottleneck, form: Form, steps: Iterable[Step]) -> Iterator[str]:
+    if form.omits_projections and any(step.name == "shortcut" and step.omitted for step in steps):
+        yield f"{block.name}: the {form.name} model leaves out the shortcut convolution {block.c_in}→{block.c_out}"

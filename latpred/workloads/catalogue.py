@@ -29,6 +29,10 @@ AnyNetwork: TypeAlias = Network | VisionTransformer
 _KINDS: dict[str, type[Network] | type[VisionTransformer]] = {"residual": Network, "transformer": VisionTransformer}
 
 
+#: The name of a block: its network's, the number of its stage, and whether it is the first of it.
+_BLOCK = re.compile(r"(.+)-stage(\d{1,9})(-first)?")
+
+
 class Preset(Record):
     """A published dynamic network: a method's paradigm on a backbone it was published on."""
 
@@ -161,6 +165,15 @@ def load_preset(name: str | DynamicNetwork, image_size: tuple[int, int] | None =
     raise NetworkError(unknown("preset", name, list_presets()))
 
 
+def load_target(name_or_path: str | Path) -> Bottleneck | AnyNetwork:
+    """A network or a block, whichever a name or a file is of; errors as `load_network` and `load_block`."""
+    name = str(name_or_path)
+    if is_yaml(name) and isfile(name):
+        is_block = not {"stages", "depth", "kind"} & read_yaml(Path(name)).keys()
+        return load_block(name) if is_block else load_network(name)
+    return load_block(name) if _BLOCK.fullmatch(name.lower()) else load_network(name)
+
+
 def load_block(name_or_path: str | Path | Bottleneck, image_size: tuple[int, int] | None = None) -> Bottleneck:
     """A block by name, `<network>-stage<k>` or `<network>-stage<k>-first`, or your own by the path of a YAML file.
 
@@ -183,7 +196,7 @@ def load_block(name_or_path: str | Path | Bottleneck, image_size: tuple[int, int
         if not isfile(name):
             raise NetworkError(f"there is no block file {quoted(name, most=MOST_OF_A_PATH)}")
         return parse(Bottleneck, {"name": Path(name).stem, **read_yaml(Path(name))}, Path(name))
-    match = re.fullmatch(r"(.+)-stage(\d{1,9})(-first)?", name.lower())
+    match = _BLOCK.fullmatch(name.lower())
     if not match:
         raise NetworkError(
             f"unknown block {quoted(name)}{did_you_mean(name, _block_names())}; name it <network>-stage<k> or "

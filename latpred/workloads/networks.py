@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 from math import gcd
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
@@ -13,8 +13,9 @@ from pydantic import Field, model_validator
 from latpred.errors import InputError, NetworkError
 from latpred.notebook import Shown
 from latpred.records import Count, ImageEdge, Plain, Record, joined
-from latpred.workloads.blocks import Bottleneck, Step, Workload
+from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.granularity import channel_groups, patch_edges
+from latpred.workloads.lowering import Form, Lowered, Step
 from latpred.workloads.operators import AveragePool, Convolution, FullyConnected
 from latpred.workloads.paradigms import Paradigm
 
@@ -184,19 +185,15 @@ class Network(Shown, Record):
             raise NetworkError(f"{self.name} has stages 1 to {len(self.stages)}, not {number}")
         return NetworkStage(network=self, number=number)
 
-    def lower(self, paradigm: Paradigm, rates: tuple[float, ...] | None = None, *, kernels: bool = False) -> Workload:
-        """The operators of every block; at several `rates` at once every figure is an array.
+    def lower(self, paradigm: Paradigm, form: Form) -> Lowered:
+        """The operators of every block in a form; rates are open, known only later.
 
         Raises
         ------
         InputError
-            A granularity that does not fit a stage, or a sequence of another length than the stages or blocks.
+            A granularity that does not fit a stage, or a sequence of another length than the stages.
         """
-        numbers = range(1, len(self.stages) + 1)
-        stages = [self.stage(number).lower(paradigm, rates, kernels=kernels) for number in numbers]
-        steps = (*self._stem_steps(), *chain.from_iterable(stage.steps for stage in stages), *self._head_steps())
-        notes = (*self._rounding_notes(), *chain.from_iterable(stage.notes for stage in stages))
-        return Workload(steps, tuple(dict.fromkeys(notes)))
+        return _lower(self, paradigm.at_rates(1.0), form)
 
     def _stem_steps(self) -> Iterator[Step]:
         """The stem's convolution, and its pooling as an average pool: the same traffic, no arithmetic to speak of."""
@@ -262,13 +259,27 @@ class NetworkStage(Record):
         """The stage's blocks, in order."""
         return tuple(placed for placed in self.network.blocks if placed.stage == self.number - 1)
 
-    def lower(self, paradigm: Paradigm, rates: tuple[float, ...] | None = None, *, kernels: bool = False) -> Workload:
+    def lower(self, paradigm: Paradigm, form: Form) -> Lowered:
         """The operators of the stage's blocks; settings may be the whole network's sequences."""
-        steps: list[Step] = []
-        notes: dict[str, None] = {}
-        for stage, number, block in self.blocks:
-            here = paradigm.for_block(stage, number, self.network.blocks_per_stage)
-            lowered = block.lower(here, rates, kernels=kernels)
-            steps += [step._replace(stage=stage + 1, block=number + 1) for step in lowered.steps]
-            notes.update(dict.fromkeys(lowered.notes))
-        return Workload(tuple(steps), tuple(notes))
+        return _lower_stage(self.network, self.number, paradigm.at_rates(1.0), form)
+
+
+@lru_cache(maxsize=256)
+def _lower(network: Network, paradigm: Paradigm, form: Form) -> Lowered:
+    numbers = range(1, len(network.stages) + 1)
+    stages = [_lower_stage(network, number, paradigm, form) for number in numbers]
+    steps = (*network._stem_steps(), *chain.from_iterable(stage.steps for stage in stages), *network._head_steps())
+    notes = (*network._rounding_notes(), *chain.from_iterable(stage.notes for stage in stages))
+    return Lowered(steps, tuple(dict.fromkeys(notes)))
+
+
+@lru_cache(maxsize=1024)
+def _lower_stage(network: Network, number: int, paradigm: Paradigm, form: Form) -> Lowered:
+    steps: list[Step] = []
+    notes: dict[str, None] = {}
+    for stage, place, block in network.stage(number).blocks:
+        here = paradigm.for_block(stage, place, network.blocks_per_stage)
+        lowered = block.lower(here, form)
+        steps += [step._replace(stage=stage + 1, block=place + 1) for step in lowered.steps]
+        notes.update(dict.fromkeys(lowered.notes))
+    return Lowered(tuple(steps), tuple(notes))

@@ -6,18 +6,18 @@ Each setting is one number, or a sequence: `S`, `G` one number per stage of a ne
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import model_validator
 
 from latpred.errors import InputError
 from latpred.records import Count, Plain, Rate, Record
+from latpred.workloads.lowering.skipping import Fusion
 
 #: One granularity, or one per stage.
 Granularity = Annotated[Count | tuple[Count, ...], Plain]
-#: Operations of a spatial block that are one kernel with a convolution or the addition, unless undone.
-Fusion = Literal["masker", "gather", "scatter"]
-FUSIONS: tuple[Fusion, ...] = ("masker", "gather", "scatter")
 
 #: Longer sequences are spelled as their range.
 MOST_SPELLED = 6
@@ -27,25 +27,6 @@ P = TypeVar("P", bound="Paradigm")
 _SETTINGS = ("S", "G", "r")
 #: Fields that are rates.
 RATES = ("r", "attention_r", "mlp_r")
-
-
-class Skipping(NamedTuple):
-    """What one block skips: None where a paradigm is off. Rates are numbers, or tuples for several at once."""
-
-    S: int | None = None
-    patch_rate: Any = 1.0
-    unfuse: tuple[Fusion, ...] = ()
-    G: int | None = None
-    channel_rate: Any = 1.0
-    masker_layers: int = 2
-    scaled: bool = False
-    layer_rate: Any = None
-    gate: str = "fused"
-    gate_hidden: int = 16
-    attention_rate: Any = None
-    mlp_rate: Any = None
-    token_rate: Any = None
-    head_rate: Any = None
 
 
 class Paradigm(Record):
@@ -87,6 +68,20 @@ class Paradigm(Record):
             if isinstance(value, tuple):
                 changes[field] = _pick(field, value, stage, block, blocks_per_stage)
         return self.replace(**changes) if changes else self
+
+    def rates(self, blocks_per_stage: Sequence[int]) -> dict[str, NDArray[np.float64]]:
+        """The rate of every part by its name: of shape (1,) where all blocks have it in common, else (blocks,).
+
+        Raises InputError for another number of rates than there are stages or blocks.
+        """
+        found = {}
+        for part in self.parts:
+            rates = np.atleast_1d(np.asarray(part.rate, dtype=float))
+            if isinstance(part.rate, tuple):
+                _check_length("r", part.rate, blocks_per_stage)
+                rates = np.repeat(rates, blocks_per_stage) if len(rates) == len(blocks_per_stage) else rates
+            found[part.name] = rates
+        return found
 
     def skipping(self) -> dict[str, Any]:
         """The fields of `Skipping` that this paradigm sets for one block; settings must be single values by now."""
@@ -133,13 +128,15 @@ def spelled(value: Any, *, whole: bool = False) -> str:
 
 
 def _pick(field: str, values: tuple[Any, ...], stage: int, block: int, blocks_per_stage: Sequence[int]) -> Any:
+    _check_length(field, values, blocks_per_stage)
+    return values[stage] if len(values) == len(blocks_per_stage) else values[block]
+
+
+def _check_length(field: str, values: tuple[Any, ...], blocks_per_stage: Sequence[int]) -> None:
     stages, blocks = len(blocks_per_stage), sum(blocks_per_stage)
-    if len(values) == stages:
-        return values[stage]
-    if field == "r" and len(values) == blocks:
-        return values[block]
-    wanted = f"one, {stages} (per stage) or {blocks} (per block)" if field == "r" else f"one, or {stages} (per stage)"
-    raise InputError(f"{field} has {len(values)} values; give {wanted}")
+    if len(values) != stages and not (field == "r" and len(values) == blocks):
+        per_block = f", {stages} (per stage) or {blocks} (per block)" if field == "r" else f", or {stages} (per stage)"
+        raise InputError(f"{field} has {len(values)} values; give one{per_block}")
 
 
 def _single(value: int | tuple[int, ...]) -> int:
@@ -203,8 +200,8 @@ class Channel(Paradigm):
 class Layer(Paradigm):
     """A block is executed with rate `r`; a transformer's two halves at `attention_r` and `mlp_r`, or both at `r`.
 
-    The decision is fused into the block's first convolution, or made by a `pooled` gate: a global average pool and two
-    fully connected layers with `hidden` units between them.
+    The decision is fused into the block's first convolution, or made by a `pooled` masker: a global average pool and
+    two fully connected layers with `hidden` units between them.
     """
 
     name = "layer"
@@ -222,7 +219,7 @@ class Layer(Paradigm):
         if (self.r is None) == (halves == (None, None)) or (self.r is None and None in halves):
             raise ValueError("give r, or attention_r and mlp_r")
         if "hidden" in self.model_fields_set and self.masker == "fused":
-            raise ValueError("hidden is the width of a pooled gate; set masker to pooled")
+            raise ValueError("hidden is the width of a pooled masker; set masker to pooled")
         return self
 
     def at_rates(self, rates: tuple[float, ...] | float) -> Layer:
@@ -230,10 +227,10 @@ class Layer(Paradigm):
         return self.replace(r=rates, attention_r=None, mlp_r=None)
 
     def skipping(self) -> dict[str, Any]:
-        """The share of executions, and the gate."""
+        """The share of executions, and the masker."""
         attention, mlp = (self.r, self.r) if self.r is not None else (self.attention_r, self.mlp_r)
-        gate = {"gate": self.masker, "gate_hidden": self.hidden}
-        return {"layer_rate": self.r, "attention_rate": attention, "mlp_rate": mlp, **gate}
+        masker = {"layer_masker": self.masker, "layer_hidden": self.hidden}
+        return {"layer_rate": self.r, "attention_rate": attention, "mlp_rate": mlp, **masker}
 
 
 class Token(Paradigm):

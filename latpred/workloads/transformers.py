@@ -12,10 +12,10 @@ from pydantic import Field, model_validator
 from latpred.errors import InputError, NetworkError
 from latpred.notebook import Shown
 from latpred.records import Count, ImageEdge, Plain, Record
-from latpred.workloads import token_operators as tok
-from latpred.workloads.blocks import Step, Workload
-from latpred.workloads.operators import Operator
-from latpred.workloads.paradigms import Paradigm, Skipping, check_supported
+from latpred.workloads import operators as op
+from latpred.workloads.lowering import Form, Lowered, Step
+from latpred.workloads.lowering.skipping import Skipping
+from latpred.workloads.paradigms import Paradigm, check_supported
 
 if TYPE_CHECKING:
     import pandas
@@ -104,8 +104,8 @@ class VisionTransformer(Shown, Record):
         """The same network for images of another size, (height, width) [pixels]."""
         return self.replace(image_size=image_size)
 
-    def lower(self, paradigm: Paradigm, rates: tuple[float, ...] | None = None) -> Workload:
-        """The operators of the whole network; shapes follow the rates, so `rates` holds one at the most.
+    def lower(self, paradigm: Paradigm, form: Form) -> Lowered:
+        """The operators of the whole network, the same in every form; their shapes follow the rates.
 
         Raises
         ------
@@ -114,23 +114,25 @@ class VisionTransformer(Shown, Record):
         """
         check_supported(paradigm, self.paradigms, self.name)
         paradigm.require_single(self.name)
-        return _lower(self, paradigm if rates is None else paradigm.at_rates(rates[0]))
+        return _lower(self, paradigm)
 
 
 @lru_cache(maxsize=1024)
-def _lower(network: VisionTransformer, paradigm: Paradigm) -> Workload:
+def _lower(network: VisionTransformer, paradigm: Paradigm) -> Lowered:
     skip = Skipping(**paradigm.skipping())
-    if skip.gate != "fused":
-        raise InputError(f"{network.name} decides with a policy of its own; leave the layer masker {skip.gate!r} out")
+    if skip.layer_masker != "fused":
+        raise InputError(
+            f"{network.name} decides with a policy of its own; leave the layer masker {skip.layer_masker!r} out"
+        )
     tokens, d = network.tokens, network.dim
     block = list(_block(network, skip))
     steps = [Step(name, operator) for name, operator in _embedding(network)]
-    steps.append(Step("position embedding", tok.ElementWise(rows=tokens, channels=d)))
+    steps.append(Step("position embedding", op.ElementWise(rows=tokens, channels=d)))
     for number in range(1, network.depth + 1):
         steps += [step._replace(block=number) for step in block]
-    steps.append(Step("head norm", tok.LayerNorm(rows=tokens, channels=d)))
-    steps.append(Step("classifier", tok.Linear(tokens=1, c_in=d, c_out=network.classes)))
-    return Workload(tuple(steps), tuple(_notes(network)))
+    steps.append(Step("head norm", op.LayerNorm(rows=tokens, channels=d)))
+    steps.append(Step("classifier", op.Linear(tokens=1, c_in=d, c_out=network.classes)))
+    return Lowered(tuple(steps), tuple(_notes(network)))
 
 
 def _notes(network: VisionTransformer) -> Iterator[str]:
@@ -139,45 +141,45 @@ def _notes(network: VisionTransformer) -> Iterator[str]:
         yield f"{network.name}: {PATCH_EDGE}×{PATCH_EDGE} patches do not divide the {image} image; {grid} are counted"
 
 
-def _embedding(network: VisionTransformer) -> Iterator[tuple[str, Operator]]:
+def _embedding(network: VisionTransformer) -> Iterator[tuple[str, op.Operator]]:
     height, width = network.image_size
     pixels = 3 * height * width
     if network.embedding == "patch":
         # Patches do not overlap, so that no kernel has to copy them out first.
         rows, columns = network.grid
-        yield "embedding", tok.Linear(tokens=rows * columns, c_in=3 * PATCH_EDGE**2, c_out=network.dim)
+        yield "embedding", op.Linear(tokens=rows * columns, c_in=3 * PATCH_EDGE**2, c_out=network.dim)
         return
     # Three unfoldings, 7×7 of stride 4 and twice 3×3 of stride 2, with a performer after the first two.
     channels_in, elements_in = 3 * 7**2, pixels
     for number, shrink in enumerate((4, 8, PATCH_EDGE), start=1):
         L = -(-height // shrink) * -(-width // shrink)
-        yield f"t2t{number} unfold", tok.Unfold(elements_in=elements_in, elements_out=channels_in * L)
+        yield f"t2t{number} unfold", op.Unfold(elements_in=elements_in, elements_out=channels_in * L)
         if shrink == PATCH_EDGE:
-            yield "embedding", tok.Linear(tokens=L, c_in=channels_in, c_out=network.dim)
+            yield "embedding", op.Linear(tokens=L, c_in=channels_in, c_out=network.dim)
         else:
             for name, operator in _performer(L, channels_in, T2T_CHANNELS):
                 yield f"t2t{number} {name}", operator
             channels_in, elements_in = T2T_CHANNELS * 3**2, T2T_CHANNELS * L
 
 
-def _performer(L: int, i: int, o: int) -> Iterator[tuple[str, Operator]]:
+def _performer(L: int, i: int, o: int) -> Iterator[tuple[str, op.Operator]]:
     """performer(L, i→o), m = o/2 (MODEL §8)."""
     m = o // 2
-    yield "norm", tok.LayerNorm(rows=L, channels=i)
-    yield "qkv", tok.Linear(tokens=L, c_in=i, c_out=3 * o)
+    yield "norm", op.LayerNorm(rows=L, channels=i)
+    yield "qkv", op.Linear(tokens=L, c_in=i, c_out=3 * o)
     for name in ("key", "query"):
-        yield f"{name} square", tok.ElementWise(rows=L, channels=o)
-        yield f"{name} features", tok.Linear(tokens=L, c_in=o, c_out=m)
-        yield f"{name} add", tok.TokenAdd(rows=L, channels=m)
-        yield f"{name} exp", tok.ElementWise(rows=L, channels=m)
-    yield "normaliser", tok.Linear(tokens=L, c_in=m, c_out=1)
-    yield "key value", tok.MatrixProduct(rows=o, inner=L, columns=m)
-    yield "query key value", tok.MatrixProduct(rows=L, inner=m, columns=o)
-    yield "projection", tok.Linear(tokens=L, c_in=o, c_out=o)
-    yield "mlp norm", tok.LayerNorm(rows=L, channels=o)
-    yield "mlp fc1", tok.Linear(tokens=L, c_in=o, c_out=o)
-    yield "mlp gelu", tok.ElementWise(rows=L, channels=o)
-    yield "mlp fc2", tok.Linear(tokens=L, c_in=o, c_out=o)
+        yield f"{name} square", op.ElementWise(rows=L, channels=o)
+        yield f"{name} features", op.Linear(tokens=L, c_in=o, c_out=m)
+        yield f"{name} add", op.TokenAdd(rows=L, channels=m)
+        yield f"{name} exp", op.ElementWise(rows=L, channels=m)
+    yield "normaliser", op.Linear(tokens=L, c_in=m, c_out=1)
+    yield "key value", op.MatrixProduct(rows=o, inner=L, columns=m)
+    yield "query key value", op.MatrixProduct(rows=L, inner=m, columns=o)
+    yield "projection", op.Linear(tokens=L, c_in=o, c_out=o)
+    yield "mlp norm", op.LayerNorm(rows=L, channels=o)
+    yield "mlp fc1", op.Linear(tokens=L, c_in=o, c_out=o)
+    yield "mlp gelu", op.ElementWise(rows=L, channels=o)
+    yield "mlp fc2", op.Linear(tokens=L, c_in=o, c_out=o)
 
 
 def _block(network: VisionTransformer, skip: Skipping) -> Iterator[Step]:
@@ -187,28 +189,28 @@ def _block(network: VisionTransformer, skip: Skipping) -> Iterator[Step]:
     head_rate = 1.0 if skip.head_rate is None else skip.head_rate
     L_s, H = kept(tokens, token_rate, "token"), kept(heads, head_rate, "head")
     if skip.attention_rate is not None:
-        yield Step("layer policy", tok.Linear(tokens=1, c_in=d, c_out=2))
+        yield Step("layer policy", op.Linear(tokens=1, c_in=d, c_out=2))
     if skip.head_rate is not None:
-        yield Step("head policy", tok.Linear(tokens=1, c_in=d, c_out=heads))
-    attention: list[tuple[str, Operator]] = [("norm1", tok.LayerNorm(rows=tokens, channels=d))]
+        yield Step("head policy", op.Linear(tokens=1, c_in=d, c_out=heads))
+    attention: list[tuple[str, op.Operator]] = [("norm1", op.LayerNorm(rows=tokens, channels=d))]
     attention += [
-        (name, tok.Linear(tokens=tokens, c_in=d, c_out=d, output_rate=head_rate)) for name in ("query", "key", "value")
+        (name, op.Linear(tokens=tokens, c_in=d, c_out=d, output_rate=head_rate)) for name in ("query", "key", "value")
     ]
     if skip.token_rate is not None:
-        attention += [("token policy", tok.Linear(tokens=tokens, c_in=d, c_out=1, input_rate=head_rate))]
+        attention += [("token policy", op.Linear(tokens=tokens, c_in=d, c_out=1, input_rate=head_rate))]
     attention += [
-        ("scores", tok.MatrixProduct(groups=H, rows=L_s, inner=head_dim, columns=L_s)),
-        ("softmax", tok.Softmax(groups=H, rows=L_s, channels=L_s)),
-        ("mixing", tok.MatrixProduct(groups=H, rows=L_s, inner=L_s, columns=head_dim)),
-        ("projection", tok.Linear(tokens=L_s, c_in=d, c_out=d, input_rate=head_rate, output_rate=head_rate)),
-        ("add1", tok.TokenAdd(rows=L_s, channels=kept(d, head_rate, "channel"))),
+        ("scores", op.MatrixProduct(groups=H, rows=L_s, inner=head_dim, columns=L_s)),
+        ("softmax", op.Softmax(groups=H, rows=L_s, channels=L_s)),
+        ("mixing", op.MatrixProduct(groups=H, rows=L_s, inner=L_s, columns=head_dim)),
+        ("projection", op.Linear(tokens=L_s, c_in=d, c_out=d, input_rate=head_rate, output_rate=head_rate)),
+        ("add1", op.TokenAdd(rows=L_s, channels=kept(d, head_rate, "channel"))),
     ]
-    mlp: list[tuple[str, Operator]] = [
-        ("norm2", tok.LayerNorm(rows=tokens, channels=d)),
-        ("fc1", tok.Linear(tokens=L_s, c_in=d, c_out=network.mlp_ratio * d, input_rate=head_rate)),
-        ("gelu", tok.ElementWise(rows=L_s, channels=network.mlp_ratio * d)),
-        ("fc2", tok.Linear(tokens=L_s, c_in=network.mlp_ratio * d, c_out=d)),
-        ("add2", tok.TokenAdd(rows=L_s, channels=d)),
+    mlp: list[tuple[str, op.Operator]] = [
+        ("norm2", op.LayerNorm(rows=tokens, channels=d)),
+        ("fc1", op.Linear(tokens=L_s, c_in=d, c_out=network.mlp_ratio * d, input_rate=head_rate)),
+        ("gelu", op.ElementWise(rows=L_s, channels=network.mlp_ratio * d)),
+        ("fc2", op.Linear(tokens=L_s, c_in=network.mlp_ratio * d, c_out=d)),
+        ("add2", op.TokenAdd(rows=L_s, channels=d)),
     ]
     for steps, executions in ((attention, skip.attention_rate), (mlp, skip.mlp_rate)):
         yield from (Step(name, operator, 1.0 if executions is None else executions) for name, operator in steps)

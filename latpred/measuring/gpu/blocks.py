@@ -21,7 +21,7 @@ from latpred.measuring.gpu.launch import Active, Tensor
 from latpred.models.calibrated.tiles import inputs_adjacent
 from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.densities import active_patches, patch_count
-from latpred.workloads.lowering.kernels import channel_masker_widths, needs_shortcut, squeezed_channels
+from latpred.workloads.lowering.paper import channel_masker_widths, needs_shortcut, squeezed_channels
 from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16}

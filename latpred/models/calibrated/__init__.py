@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,12 +15,11 @@ from latpred.devices.calibration import Calibration
 from latpred.devices.profile import DataSheet, HardwareProfile
 from latpred.errors import InputError
 from latpred.models.calibrated.triton import Device, join
-from latpred.models.interface import Cost, unsupported
-from latpred.precision import element_bytes
-from latpred.workloads.operators import Operator
+from latpred.models.interface import Cost, CostModel, unsupported
+from latpred.models.tiling import Numbers
+from latpred.workloads.lowering import KERNELS
+from latpred.workloads.operators import Convolution, Operator
 
-#: A block is lowered to its kernels, not as published.
-KERNELS = True
 #: Libraries whose kernels there are equations for: what these are of, and what to use for the rest.
 LIBRARIES = {
     "triton": "the kernels of residual blocks only; use the published model, which is FP32, or the roofline",
@@ -31,18 +30,48 @@ LIBRARIES = {
 }
 
 
-class Machine(NamedTuple):
+class Calibrated(CostModel):
     """A device with its measured peaks, and the numbers of one library in one precision."""
 
-    device: Device
-    calibration: Calibration
-    numbers: dict[str, float]
+    name = "calibrated"
+    form = KERNELS
 
-    @classmethod
-    def of(cls, profile: HardwareProfile, precision: str = "fp32", library: str | None = None) -> Machine:
-        """The profile's calibration; raises InputError where there is none."""
-        found = profile.calibration(precision, library)
-        return cls(device_of(profile, precision), found, {number.name: number.value for number in found.numbers})
+    def __init__(self, profile: HardwareProfile, precision: str, library: str | None) -> None:
+        """Takes the profile's calibration; raises InputError where there is none."""
+        self._calibration = profile.calibration(precision, library)
+        super().__init__(profile, precision, self._calibration.library)
+        self.module = library_module(self._calibration.library)
+        self.device = device_of(profile, precision)
+        self.numbers = {number.name: number.value for number in self._calibration.numbers}
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """The device, the library, and its numbers."""
+        return (*super().key, self.device, self.library, tuple(self.numbers.items()))
+
+    @property
+    def calibration(self) -> Calibration:
+        """The fitted numbers, their errors, and what they were fitted on."""
+        return self._calibration
+
+    @property
+    def about(self) -> str:
+        """What was measured, and with which kernels."""
+        return f"calibrated model, {self.precision} with {self.library}: fitted to measurements of this device"
+
+    def cost(self, operator: Operator, batch: Numbers, *, chained: bool = False) -> Cost:
+        """(computeᵖ + memoryᵖ)^(1/p) + constant, and never below the roofline of the peaks."""
+        work = self.module.work_of(operator, batch, self.precision)
+        if work is None:
+            raise unsupported(f"calibrated ({self.library})", operator, LIBRARIES[self._calibration.library])
+        if chained and "chained" in work._fields:
+            work = work._replace(chained=1.0)
+        found = self.module.times(work, self.numbers, self.device)
+        latency = join(found.compute, found.memory, self.numbers) + found.constant
+        counted = operator.in_whole_groups if isinstance(operator, Convolution) else operator
+        macs, moved = self.module.LEAST_MACS * counted.macs(batch), self.bytes(counted, batch)
+        least = np.maximum(macs / self.device.macs, moved / self.device.dram)
+        return Cost(found.compute, found.memory, found.constant, np.maximum(latency, least), found.l2)
 
 
 def library_module(library: str) -> ModuleType:
@@ -65,23 +94,3 @@ def device_of(profile: HardwareProfile, precision: str) -> Device:
         l2=profile.peaks.l2_bandwidth if profile.peaks else profile.l2_bandwidth_ratio * profile.dram_bandwidth,
         l2_bytes=profile.l2_size,
     )
-
-
-def cost(operator: Operator, machine: Machine, batch: int, *, chained: bool = False) -> Cost:
-    """(computeᵖ + memoryᵖ)^(1/p) + constant, and never below the roofline of the peaks.
-
-    `chained`: other kernels run before this one, as in a block.
-    """
-    module = library_module(machine.calibration.library)
-    precision = machine.calibration.precision
-    work = module.work_of(operator, batch, precision)
-    if work is None:
-        library = machine.calibration.library
-        raise unsupported(f"calibrated ({library})", operator, LIBRARIES[library])
-    if chained and "chained" in work._fields:
-        work = work._replace(chained=1.0)
-    compute, memory, constant = module.times(work, machine.numbers, machine.device)
-    latency = join(compute, memory, machine.numbers) + constant
-    moved = operator.elements(batch) * element_bytes(precision)
-    least = np.maximum(module.LEAST_MACS * operator.macs(batch) / machine.device.macs, moved / machine.device.dram)
-    return Cost(compute, memory, constant, np.maximum(latency, least))

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from latpred.devices.libraries import NUMBERS, Number
-from latpred.models.calibrated.triton import Device
+from latpred.models.calibrated.triton import Device, Times
 from latpred.models.tiling import Numbers, ceil_div
 from latpred.precision import element_bytes
 from latpred.workloads import operators as op
@@ -76,39 +76,40 @@ def work_of(operator: op.Operator, batch: Numbers, precision: str) -> Work | Non
     if type(operator) is not op.Convolution or operator.channel_group:
         return None
     o, size = operator, element_bytes(precision)
-    if o.groups not in (1, o.c_in):
+    known = (o.groups == np.asarray(1)) | (o.groups == np.asarray(o.c_in))
+    if not np.all(known) or any(np.ndim(rate) or rate != 1 for rate in o.rates):
         return None
-    depthwise = o.groups == o.c_in and o.c_in > 1
+    depthwise = (o.groups == np.asarray(o.c_in)) & (o.c_in > np.asarray(1))
     # Padded maps round up, where the operator's own rounds down.
     height, width = -(-o.height // o.stride), -(-o.width // o.stride)
     samples = 1.0 * np.asarray(batch)
     rows = samples * height * width
     # A 1×1 convolution skips rows of its input; the elements between those it needs come with them.
-    read = o.width * (height if o.kernel < o.stride and not depthwise else o.height) * o.c_in
+    read = o.width * np.where((o.kernel < o.stride) & ~depthwise, 1.0 * height, 1.0 * o.height) * o.c_in
     blocks = ceil_div(height, WINOGRAD_PIXELS[0]) * ceil_div(width, WINOGRAD_PIXELS[1])
     return Work(
         rows=rows,
-        columns=float(o.c_out),
-        channels=float(o.c_in),
-        taps=float(o.kernel**2),
-        blocks=samples * blocks * float(o.kernel == 3 and o.stride == 1),
-        outgrown=1.0 * ((samples > 1) & (o.kernel > min(o.height, o.width))),
+        columns=1.0 * np.asarray(o.c_out),
+        channels=1.0 * np.asarray(o.c_in),
+        taps=1.0 * np.asarray(o.kernel**2),
+        blocks=samples * blocks * ((o.kernel == np.asarray(3)) & (o.stride == np.asarray(1))),
+        outgrown=1.0 * ((samples > 1) & (o.kernel > np.minimum(o.height, o.width))),
         bytes=size * (samples * read + rows * o.c_out + o.weights),
         planes=samples * o.c_in * depthwise,
         plane_macs=rows * o.weights * depthwise,
-        strided_bytes=size * samples * read * float(depthwise and 1 < o.stride <= o.kernel),
+        strided_bytes=size * samples * read * (depthwise & (o.stride > np.asarray(1)) & (o.stride <= o.kernel)),
     )
 
 
-def times(work: Work, fitted: Mapping[str, Numbers], device: Device) -> tuple[Numbers, Numbers, Numbers]:
-    """Compute, memory and constant time [s] of the fastest kernel; the first two overlap."""
+def times(work: Work, fitted: Mapping[str, Numbers], device: Device) -> Times:
+    """How long the fastest kernel takes; all of its memory time is off-chip."""
     n, depthwise = fitted, np.asarray(work.planes) > 0
     dense = _halves(work, n, device) if "lane_efficiency" in n else _singles(work, n, device)
     lanes = work.plane_macs / (n["depthwise_efficiency"] * device.lane_macs)
     lanes = lanes + work.planes / device.engines * n.get("plane_s", 0.0)
     moved = work.bytes + work.strided_bytes * (n.get("strided_reads", 1.0) - 1)
     constant = n["kernel_s"] + np.where(depthwise, n.get("depthwise_s", 0.0), 0.0)
-    return np.where(depthwise, lanes, dense), moved / (n["dram_efficiency"] * device.dram), constant
+    return Times(np.where(depthwise, lanes, dense), moved / (n["dram_efficiency"] * device.dram), constant)
 
 
 def _singles(work: Work, n: Mapping[str, Numbers], device: Device) -> Numbers:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from latpred.devices.libraries import NUMBERS, Number
+from latpred.errors import InputError
 from latpred.models.calibrated.tiles import (
     LINEAR_IN,
     LINEAR_OUT,
@@ -29,6 +30,8 @@ from latpred.models.tiling import Numbers, ceil_div
 from latpred.precision import element_bytes
 from latpred.workloads import operators as op
 
+#: Edges of the convolutions' filters.
+KERNEL_EDGES = (1, 3)
 #: The least share of an operator's multiply-adds that is done.
 LEAST_MACS = 1.0
 #: Place of the smallest tile among the sizes, of which a library may have two only.
@@ -71,8 +74,17 @@ class Device(NamedTuple):
     l2_bytes: float
 
 
-def times(work: Work, fitted: Mapping[str, Numbers], device: Device) -> tuple[Numbers, Numbers, Numbers]:
-    """Compute, memory and constant time [s]; the first two overlap."""
+class Times(NamedTuple):
+    """Compute and memory time, which overlap, and constant time [s]; `l2` is the part of memory within the L2."""
+
+    compute: Numbers
+    memory: Numbers
+    constant: Numbers
+    l2: Numbers = 0.0
+
+
+def times(work: Work, fitted: Mapping[str, Numbers], device: Device) -> Times:
+    """How long it takes."""
     n = fitted
     share = ceil_div(work.programs, device.engines)
     some = np.minimum(share, 1)
@@ -87,9 +99,9 @@ def times(work: Work, fitted: Mapping[str, Numbers], device: Device) -> tuple[Nu
     compute = np.where(np.asarray(work.step_macs) > 0, gemm, waits).min(axis=0)
     cache = n["cache_share"] * device.l2_bytes
     missing = work.map_bytes**CACHE_EXPONENT / (work.map_bytes**CACHE_EXPONENT + cache**CACHE_EXPONENT)
-    memory = (work.weight_bytes + missing * work.map_bytes) / device.dram
-    memory = memory + (1 - missing) * work.map_bytes / device.l2
-    return compute, memory, n["kernel_s"] + work.chained * n["switch_s"]
+    off_chip = (work.weight_bytes + missing * work.map_bytes) / device.dram
+    l2 = (1 - missing) * work.map_bytes / device.l2
+    return Times(compute, off_chip + l2, n["kernel_s"] + work.chained * n["switch_s"], l2)
 
 
 def join(compute: Numbers, memory: Numbers, fitted: Mapping[str, Numbers]) -> Numbers:
@@ -105,9 +117,35 @@ def numbers(precision: str) -> dict[str, Number]:
 
 
 def work_of(operator: op.Operator, batch: Numbers, precision: str) -> Work | None:
-    """What an operator asks for; None where the library has no kernel for it."""
+    """What an operator asks for; None where the library has no kernel for its type.
+
+    Raises InputError for a setting that the kernel of its type does not have.
+    """
     build = BUILDERS.get(type(operator))
-    return build(operator, batch, precision) if build else None
+    if build is None:
+        return None
+    if isinstance(operator, op.Convolution | op.MaskerConvolution):
+        _check_kernels(operator)
+    return build(operator, batch, precision)
+
+
+def _check_kernels(o: Any) -> None:
+    """Raise InputError for a convolution that the kernels do not compute."""
+    kernels = np.unique(getattr(o, "kernel", 1))
+    group = getattr(o, "channel_group", None)
+    switched = any(np.ndim(rate) or rate != 1 for rate in (getattr(o, "input_rate", 1.0), o.output_rate))
+    if not np.isin(kernels, KERNEL_EDGES).all():
+        edge = int(kernels[-1])
+        problem = f"{edge}×{edge} convolutions (it has 1×1 and 3×3)"
+    elif switched and type(o) is not op.Convolution:
+        problem = "patches with channel skipping"
+    elif switched and not group:
+        problem = "channels that switch one by one: give channel_group, the channels that switch together"
+    elif group and np.any(np.asarray(o.groups) > 1):
+        problem = "channel skipping in grouped convolutions"
+    else:
+        return
+    raise InputError(f"the calibrated (triton) model has no kernels of {problem}")
 
 
 def _gemm(
@@ -115,7 +153,7 @@ def _gemm(
     rows: Numbers,
     columns: Numbers,
     channels: Numbers,
-    taps: int,
+    taps: Numbers,
     planes: Numbers,
     *,
     masker: bool = False,
@@ -128,7 +166,7 @@ def _gemm(
         ceil_div(rows, tile.rows) * ceil_div(columns, wide) * planes for tile, wide in zip(offered, across, strict=True)
     ]
     places = {tile: place for place, tile in enumerate(TILES[precision][:-1])}
-    dimensions = max(map(np.ndim, (rows, columns, channels, planes)))
+    dimensions = max(map(np.ndim, (rows, columns, channels, taps, planes)))
     by_tile = {
         "programs": programs,
         "steps": [taps * ceil_div(channels, step) for step in deep],
@@ -153,35 +191,17 @@ def _stacked(values: list[Any], dimensions: int) -> Numbers:
 
 
 def convolution(o: op.Convolution, N: Numbers, precision: str, *, masker: bool = False) -> Work:
-    """Dense, grouped or with gathered channel groups; of patches where the operator has them."""
-    size, taps = element_bytes(precision), o.kernel**2
-    pixels = o.out_height * o.out_width
+    """Dense or grouped; of patches where the operator has them."""
     if o.channel_group:
-        group = o.channel_group
-        channels, columns = _active(o.c_in, o.input_rate, group), _active(o.c_out, o.output_rate, group)
-        used = np.minimum(N * (channels / o.c_in) * (columns / o.c_out), 1.0)
-        maps = N * (o.height * o.width * channels + pixels * columns)
-        return _gemm(
-            precision,
-            np.asarray(pixels),
-            columns,
-            channels,
-            taps,
-            N,
-            weight_bytes=o.weights * used * size,
-            map_bytes=maps * size,
-            gathered=halvings(
-                precision,
-                group,
-                gathers_in=bool(np.any(np.asarray(o.input_rate) < 1)),
-                gathers_out=bool(np.any(np.asarray(o.output_rate) < 1)),
-            ),
-        )
-    read = o.height * o.width if o.kernel > 1 else pixels
+        return _channel_convolution(o, N, precision)
+    size, pixels = element_bytes(precision), o.out_height * o.out_width
     rows: Numbers = pixels
+    # In floating point, where products of whole numbers never wrap around.
+    read = np.where(o.kernel > 1, 1.0 * o.height * o.width, 1.0 * pixels)
     if isinstance(o, op.PatchConvolution):
         rows = o.active * o.S**2
-        read = np.minimum(o.active * (o.S * o.stride + o.kernel - 1) ** 2, read) if o.indexed else rows
+        halo = np.minimum(o.active * (o.S * o.stride + o.kernel - 1) ** 2, read)
+        read = np.where(o.indexed, halo, rows)
     maps = N * (o.c_in * read + o.c_out * rows)
     columns, channels = np.asarray(o.c_out // o.groups), np.asarray(o.c_in // o.groups)
     return _gemm(
@@ -189,7 +209,7 @@ def convolution(o: op.Convolution, N: Numbers, precision: str, *, masker: bool =
         N * rows,
         columns,
         channels,
-        taps,
+        o.kernel**2,
         o.groups,
         weight_bytes=o.weights * size,
         map_bytes=maps * size,
@@ -197,19 +217,46 @@ def convolution(o: op.Convolution, N: Numbers, precision: str, *, masker: bool =
     )
 
 
-def _active(channels: int, rate: Any, group: int) -> Numbers:
+def _channel_convolution(o: op.Convolution, N: Numbers, precision: str) -> Work:
+    """With gathered channel groups: a GEMM per sample, of the channels that are on for it."""
+    size, group, pixels = element_bytes(precision), o.channel_group or 1, o.out_height * o.out_width
+    channels, columns = _active(o.c_in, o.input_rate, group), _active(o.c_out, o.output_rate, group)
+    used = np.minimum(N * (channels / o.c_in) * (columns / o.c_out), 1.0)
+    maps = N * (o.height * o.width * channels + pixels * columns)
+    gathers_in, gathers_out = _switches(o.input_rate), _switches(o.output_rate)
+    return _gemm(
+        precision,
+        np.asarray(pixels),
+        columns,
+        channels,
+        o.kernel**2,
+        N,
+        weight_bytes=o.weights * used * size,
+        map_bytes=maps * size,
+        gathered=halvings(precision, group, gathers_in=gathers_in, gathers_out=gathers_out),
+    )
+
+
+def _switches(rate: Any) -> bool:
+    """Whether the channels of a side are gathered; a rate of 1 says that they are not."""
+    return bool(np.any(np.asarray(rate) < 1))
+
+
+def _active(channels: Numbers, rate: Any, group: int) -> Numbers:
+    """Channels of the groups that are on, at least one of them; all where the side does not switch."""
+    if not _switches(rate):
+        return channels * np.ones_like(rate, dtype=float)
     return np.maximum(np.ceil(np.asarray(rate) * (channels // group) - 1e-9), 1) * group
 
 
 def masker_convolution(o: op.MaskerConvolution, N: Numbers, precision: str) -> Work:
     """Dense, whatever the rate, with the masker in the same kernel."""
-    dense = op.Convolution(c_in=o.c_in, c_out=o.c_out, height=o.height, width=o.width)
-    return convolution(dense, N, precision, masker=True)
+    return convolution(o.dense, N, precision, masker=True)
 
 
 def _small(programs: Numbers, steps: Numbers, map_bytes: Numbers) -> Work:
     """A kernel that multiplies no matrices and has one tile."""
-    return Work(np.asarray(programs)[np.newaxis], steps, map_bytes=map_bytes)
+    return Work(np.asarray(programs)[np.newaxis], np.asarray(steps)[np.newaxis], map_bytes=map_bytes)
 
 
 def elementwise(o: op.Operator, N: Numbers, precision: str) -> Work:

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from math import ceil, prod
+from typing import Any
 
-from latpred.models.interface import Cost, unsupported
+import numpy as np
+
+from latpred.devices.profile import HardwareProfile
+from latpred.errors import InputError
+from latpred.models.interface import Cost, CostModel, Fill, check_known, refuse_library, unsupported
 from latpred.models.published import convolutions, maps, tokens
-from latpred.models.published.fill import fill
-from latpred.models.published.machine import Machine
+from latpred.models.published.machine import Machine, efficiency
+from latpred.models.published.stacks import in_a_row
+from latpred.models.tiling import Numbers
 from latpred.workloads import operators as op
-from latpred.workloads import token_operators as tok
-
-__all__ = ["COSTS", "Machine", "cost", "fill"]
+from latpred.workloads.lowering import PUBLISHED
 
 COSTS: dict[type[op.Operator], Callable[..., Cost]] = {
     op.Convolution: convolutions.convolution,
@@ -33,19 +38,95 @@ COSTS: dict[type[op.Operator], Callable[..., Cost]] = {
     op.PatchGlobalPool: maps.patch_global_pool,
     op.ChannelScale: maps.channel_scale,
     op.FullyConnected: maps.fully_connected,
-    tok.Linear: tokens.linear,
-    tok.MatrixProduct: tokens.matrix_product,
-    tok.ElementWise: tokens.element_wise,
-    tok.Softmax: tokens.softmax,
-    tok.LayerNorm: tokens.layer_norm,
-    tok.TokenAdd: tokens.token_add,
-    tok.Unfold: tokens.unfold,
+    op.Linear: tokens.linear,
+    op.MatrixProduct: tokens.matrix_product,
+    op.ElementWise: tokens.element_wise,
+    op.Softmax: tokens.softmax,
+    op.LayerNorm: tokens.layer_norm,
+    op.TokenAdd: tokens.token_add,
+    op.Unfold: tokens.unfold,
 }
+#: Operators whose tiles do not follow the patches' rate: a stack of them is one call.
+STACKED = (op.PatchConvolution, op.MaskerConvolution, op.ScatterAdd, op.Gather, op.Scatter, op.PatchGlobalPool)
+#: What the model does not heed.
+UNHEEDED = {"channel_group": "its channels are on one by one (MODEL §10, oddity 3); leave it out, or use the roofline"}
+
+
+class Published(CostModel):
+    """The papers' model of a device: FP32, one constant per kernel, tiles searched operator by operator."""
+
+    name = "published"
+    form = PUBLISHED
+
+    def __init__(self, profile: HardwareProfile, precision: str, library: str | None) -> None:
+        """Raises InputError for another precision than FP32, and for any library."""
+        super().__init__(profile, precision, library)
+        if precision != "fp32":
+            raise InputError(
+                f"the published model knows FP32 only, not {precision}; use the roofline, or the calibrated model "
+                f"({profile.name}: {profile.calibrated_for or 'not calibrated'})"
+            )
+        refuse_library(self.name, library)
+        self.machine = Machine.of(profile)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """The device's parameters."""
+        return (*super().key, self.machine)
+
+    @property
+    def about(self) -> str:
+        """It says of itself what it is."""
+        return "published model: it reproduces the papers; its error on real hardware is not known"
+
+    def cost(self, operator: op.Operator, batch: Numbers, *, chained: bool = False) -> Cost:
+        """MODEL §3–§7, whatever runs before; a stack whose tiles differ with the rates is asked one by one."""
+        kind, shapes = type(operator), op.members(operator)
+        if kind not in COSTS:
+            raise unsupported(self.name, operator, "the papers' operators only; use the calibrated or roofline model")
+        check_known(self.name, operator, UNHEEDED)
+        if not shapes:
+            return _single(operator, self.machine, batch)
+        if kind in STACKED and not _has_channel_rates(operator):
+            return COSTS[kind](operator, self.machine, batch)
+        return in_a_row([_single(each, self.machine, batch) for each in _members(operator)])
+
+    def fill(self, cost: Cost) -> Fill | None:
+        """Shares of the tiles inside the operator, of the waves' engines, and of an engine's lanes in use."""
+        found, M = cost.tiling, self.machine
+        if found is None or found.extents is None:
+            return None
+        counts = [ceil(extent / edge) for extent, edge in zip(found.extents, found.edges, strict=True)]
+        covered = prod(count * edge for count, edge in zip(counts, found.edges, strict=True))
+        return Fill(
+            tile=prod(found.extents) / covered * float(found.used),
+            wave=float(efficiency(prod(counts), M.P)),
+            lane=float(efficiency(found.parallel, M.F * M.kappa)),
+        )
+
+
+def _single(operator: op.Operator, machine: Machine, batch: Numbers) -> Cost:
+    """Equal questions are answered once; arrays of rates have no hash, and are not asked for twice."""
+    if any(isinstance(value, np.ndarray) for value in operator.__dict__.values()):
+        return COSTS[type(operator)](operator, machine, batch)
+    return _cached(operator, machine, batch)
 
 
 @lru_cache(maxsize=8192)
-def cost(operator: op.Operator, machine: Machine, batch: int) -> Cost:
-    """What `operator` costs on `machine` for `batch` samples; equal questions are answered once."""
-    if type(operator) not in COSTS:
-        raise unsupported("published", operator, "the papers' operators only; use the calibrated or roofline model")
+def _cached(operator: op.Operator, machine: Machine, batch: int) -> Cost:
     return COSTS[type(operator)](operator, machine, batch)
+
+
+def _has_channel_rates(operator: Any) -> bool:
+    rates = (getattr(operator, name, 1.0) for name in ("input_rate", "output_rate"))
+    return any(np.ndim(rate) or rate != 1 for rate in rates)
+
+
+def _members(operator: op.Operator) -> list[op.Operator]:
+    """The operators of a stack, each with its own column of the rates."""
+    rates = {name: getattr(operator, name) for name in op.rate_fields(type(operator))}
+    arrays = {name: rate for name, rate in rates.items() if isinstance(rate, np.ndarray)}
+    return [
+        op.unchecked(type(each), {**each.__dict__, **{name: rate[..., place] for name, rate in arrays.items()}})
+        for place, each in enumerate(op.members(operator))
+    ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 
 from latpred.models.interface import Cost
 from latpred.models.published.densities import fullest_density
 from latpred.models.published.machine import Machine, Terms
+from latpred.models.published.stacks import chosen, in_a_row, patch_tiling
 from latpred.models.tiling import Numbers, ceil_div, tile_edges
 from latpred.workloads import operators as op
 from latpred.workloads.densities import mean_active_patches
@@ -46,29 +48,24 @@ def convolution(o: op.Convolution, M: Machine, N: int) -> Cost:
         dense = M.lane_seconds(O_pe * C * k**2 * N, O_pe) * M.waves(n)
         return dense * rho_i * _density(n_c, c_t, rho_i * rho_o), dram / M.beta + l2_s, l2_s
 
-    return M.cheapest_cost((tile_edges(o.c_out), tile_edges(h), tile_edges(w)), terms)
+    return M.cheapest_cost((tile_edges(o.c_out), tile_edges(h), tile_edges(w)), terms, (o.c_out, h, w))
 
 
 def layer_masker(o: op.LayerMasker, M: Machine, N: int) -> Cost:
     """The fused masker and first convolution with ρ_o = 0: MODEL §6 (oddity 12)."""
-    return convolution(decision(o), M, N)
-
-
-def decision(o: op.LayerMasker) -> op.Convolution:
-    """The convolution that a layer masker is."""
-    shape = {name: getattr(o, name) for name in ("c_in", "height", "width")}
-    return op.Convolution(**shape, c_out=o.c_out + 1, output_rate=0.0)
+    shape = {"c_in": o.c_in, "height": o.height, "width": o.width}
+    return convolution(op.Convolution(**shape, c_out=o.c_out + 1, output_rate=0.0), M, N)
 
 
 def patch_convolution(o: op.PatchConvolution, M: Machine, N: int) -> Cost:
-    """Spatially dynamic: MODEL §4."""
-    tile = _patch_convolution_tile(o.replace(r=1.0), M, N)
-    return M.cost(*_patch_convolution_terms(o, M, N, o.active, *tile), tile)
+    """Spatially dynamic: MODEL §4. The tile is chosen at the mean number of patches, whatever the rate (oddity 6)."""
+    m, *edges = tile = chosen(_patch_convolution_tile, o, M, N)
+    tiling = patch_tiling(tile, (o.c_out, o.S, o.S), o.active, prod(edges) * N * m)
+    return M.cost(*_patch_convolution_terms(o, M, N, o.active, *tile), tiling)
 
 
 @lru_cache(maxsize=8192)
 def _patch_convolution_tile(o: op.PatchConvolution, M: Machine, N: int) -> tuple[Numbers, ...]:
-    """The tile is chosen at the mean number of patches, whatever the rate (oddity 6): a sweep is one search."""
     mean = mean_active_patches(o.patches)
     axes = (tile_edges(PATCHES_TOGETHER), tile_edges(o.c_out), tile_edges(o.S), tile_edges(o.S))
     return M.search(axes, lambda *tile: _patch_convolution_terms(o, M, N, mean, *tile))
@@ -85,7 +82,7 @@ def _patch_convolution_terms(
     tile_weights_read = rho_i * rho_o if N == 1 else 1.0
     l2 = n * (W_pe * tile_weights_read + I_pe * x * rho_i * N + O_pe * x * rho_o * N)
     whole_map = o.c_in * o.out_height * s * o.out_width * s
-    read = whole_map if o.indexed else x * o.c_in * ((S + k - 1) * s) ** 2
+    read = np.where(o.indexed, 1.0 * whole_map, x * o.c_in * ((S + k - 1) * s) ** 2)
     dram = o.weights + read * rho_i * N + x * o.c_out * S**2 * rho_o * N
     compute = M.lane_seconds(O_pe * C * k**2 * m, O_pe * N * m) * ceil_div(x, m) * N * M.waves(n)
     l2_s = l2 / M.beta2
@@ -95,11 +92,16 @@ def _patch_convolution_terms(
 def masker_convolution(o: op.MaskerConvolution, M: Machine, N: int) -> Cost:
     """The cheaper of one fused dense kernel and two separate ones: MODEL §5."""
     masker, first = o.separate
-    separate = _without_patches(masker, M, N).then(patch_convolution(first, M, N))
-    return _without_patches(o.fused, M, N).or_cheaper(separate)
+    separate = _dense(masker, M, N).then(patch_convolution(first, M, N))
+    return _dense(o.fused, M, N).or_cheaper(separate)
 
 
-@lru_cache(maxsize=8192)
-def _without_patches(o: op.Convolution, M: Machine, N: int) -> Cost:
-    """Neither dense kernel of a masker heeds the patches' rate: a search for all rates."""
-    return convolution(o, M, N)
+def _dense(o: op.Convolution, M: Machine, N: int) -> Cost:
+    """Neither dense kernel of a masker heeds the patches' rate: a search for all rates, of each operator of a stack."""
+    shapes = op.members(o)
+    if shapes:
+        return in_a_row([_searched(each, M, N) for each in shapes])
+    return _searched(o, M, N) if np.ndim(o.output_rate) == 0 else convolution(o, M, N)
+
+
+_searched = lru_cache(maxsize=8192)(convolution)

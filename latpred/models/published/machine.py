@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from latpred.devices.profile import HardwareProfile
-from latpred.models.interface import Cost
+from latpred.models.interface import Cost, Tiling
 from latpred.models.tiling import Axis, Numbers, ceil_div, cheapest
 from latpred.precision import ELEMENT_BYTES
 
@@ -73,20 +74,21 @@ class Machine(NamedTuple):
             n = ceil_div(n, 2)
         return seconds * batch
 
-    def cost(
-        self, compute: Numbers, memory: Numbers, l2: Numbers = 0.0, tile: tuple[Numbers, ...] | None = None
-    ) -> Cost:
+    def cost(self, compute: Numbers, memory: Numbers, l2: Numbers = 0.0, tiling: Tiling | None = None) -> Cost:
         """A kernel: (compute ⊕ memory) + t₀; `l2` is the part of `memory` between L2 and the engines."""
-        return Cost(compute, memory, self.t0, self.join(compute, memory) + self.t0, l2, tile)
+        return Cost(compute, memory, self.t0, self.join(compute, memory) + self.t0, l2, tiling)
 
     def search(self, axes: tuple[Axis, ...], terms: Callable[..., Terms]) -> tuple[Numbers, ...]:
         """The tile of least compute ⊕ memory."""
         return cheapest(axes, lambda *tile: self.join(*terms(*tile)[:2]))
 
-    def cheapest_cost(self, axes: tuple[Axis, ...], terms: Callable[..., Terms]) -> Cost:
-        """The kernel at the tile of least compute ⊕ memory."""
+    def cheapest_cost(
+        self, axes: tuple[Axis, ...], terms: Callable[..., Terms], extents: tuple[int, ...] | None = None
+    ) -> Cost:
+        """The kernel at the tile of least compute ⊕ memory; its edges cut `extents`, where tiles cover the operator."""
         tile = self.search(axes, terms)
-        return self.cost(*terms(*tile), tile)
+        edges = (*tile, *(1,) * (len(extents or ()) - len(tile)))
+        return self.cost(*terms(*tile), Tiling(tile, extents, edges, prod(tile)))
 
 
 def efficiency(x: Numbers, p: Numbers) -> Numbers:

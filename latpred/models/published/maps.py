@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 
 from latpred.models.interface import Cost
 from latpred.models.published.machine import Machine, Terms
+from latpred.models.published.stacks import chosen, patch_tiling
 from latpred.models.tiling import Axis, Numbers, ceil_div, power_edges, tile_edges
 from latpred.workloads import operators as op
 from latpred.workloads.densities import mean_active_patches
@@ -21,7 +23,7 @@ def add(o: op.Add, M: Machine, N: int) -> Cost:
         tile = c_t * h_t * w_t
         return M.lane_seconds(tile, tile) * M.waves(n) * N, 3 * tile * n * N / M.beta, 0.0
 
-    return M.cheapest_cost(_map_axes(o), terms)
+    return M.cheapest_cost(_map_axes(o), terms, (o.channels, o.height, o.width))
 
 
 def channel_scale(o: op.ChannelScale, M: Machine, N: int) -> Cost:
@@ -36,7 +38,7 @@ def channel_scale(o: op.ChannelScale, M: Machine, N: int) -> Cost:
         compute = M.lane_seconds(tile, tile) * M.waves(n) * N
         return compute * rho, N * (dram / M.beta + l2_s) * rho, N * l2_s * rho
 
-    return M.cheapest_cost(_map_axes(o), terms)
+    return M.cheapest_cost(_map_axes(o), terms, (o.channels, o.height, o.width))
 
 
 def _map_axes(o: op.Add | op.ChannelScale) -> tuple[Axis, ...]:
@@ -49,8 +51,9 @@ def _map_tiles(o: op.Add | op.ChannelScale, c_t: Numbers, h_t: Numbers, w_t: Num
 
 def scatter_add(o: op.ScatterAdd, M: Machine, N: int) -> Cost:
     """Active patches into the residual map: MODEL §5."""
-    tile = _scatter_add_tile(o.replace(r=1.0), M, N)
-    return M.cost(*_scatter_add_terms(o, M, N, o.active, *tile), tile)
+    m, *edges = tile = chosen(_scatter_add_tile, o, M, N)
+    tiling = patch_tiling(tile, (o.channels, o.S, o.S), o.active, prod(edges) * N * m)
+    return M.cost(*_scatter_add_terms(o, M, N, o.active, *tile), tiling)
 
 
 @lru_cache(maxsize=8192)
@@ -73,9 +76,10 @@ def _scatter_add_terms(
 
 def patch_global_pool(o: op.PatchGlobalPool, M: Machine, N: int) -> Cost:
     """The pool of dynamic SE: MODEL §5; partial sums are counted per patch in the search, per map in the result."""
-    tile = _patch_global_pool_tile(o.replace(r=1.0), M, N)
-    partial_sums = ceil_div(o.height, tile[2]) * ceil_div(o.width, tile[3])
-    return M.cost(*_patch_global_pool_terms(o, M, N, o.active, partial_sums, *tile), tile)
+    m, c_t, h_t, w_t = tile = chosen(_patch_global_pool_tile, o, M, N)
+    partial_sums = ceil_div(o.height, h_t) * ceil_div(o.width, w_t)
+    tiling = patch_tiling(tile, (o.channels, o.S, o.S), o.active, c_t * m)
+    return M.cost(*_patch_global_pool_terms(o, M, N, o.active, partial_sums, *tile), tiling)
 
 
 @lru_cache(maxsize=8192)
@@ -144,7 +148,7 @@ def global_pool(o: op.GlobalPool, M: Machine, N: int) -> Cost:
         compute = M.lane_seconds(c_t, c_t) * M.waves(n) + M.reduction_s(c_t, pixels, N)
         return compute, memory, N * (n * c_t / M.beta2 + sums)
 
-    return M.cheapest_cost((power_edges(o.channels),), terms)
+    return M.cheapest_cost((power_edges(o.channels),), terms, (o.channels, o.height, o.width))
 
 
 def fully_connected(o: op.FullyConnected, M: Machine, N: int) -> Cost:

@@ -1,4 +1,4 @@
-"""The operators of transformers: records of shapes per sample; the batch multiplies their rows (MODEL §7).
+"""The operators of transformers: shapes per sample; the batch multiplies their rows (MODEL §7).
 
 `tokens` and `rows` count rows per sample; `groups` the matrices per sample (heads). MACs count linear layers and matrix
 products.
@@ -6,12 +6,16 @@ products.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from latpred.records import Count, Rate
-from latpred.workloads.operators import Operator
+import numpy as np
+
+from latpred.errors import InputError
+from latpred.workloads.operators.base import Count, Operator, Rate
 
 
+@dataclass(frozen=True, kw_only=True)
 class Linear(Operator):
     """A linear layer on `tokens` rows; head rates keep a share of the input and of the output channels."""
 
@@ -21,25 +25,30 @@ class Linear(Operator):
     input_rate: Rate = 1.0
     output_rate: Rate = 1.0
 
-    @property
-    def kept_in(self) -> int:
-        """Input channels that are on, round(K·ρ_i), half to even."""
-        return max(round(self.c_in * float(self.input_rate)), 1)  # type: ignore[arg-type]
+    def _check(self) -> None:
+        if isinstance(self.input_rate, tuple) or isinstance(self.output_rate, tuple):
+            raise InputError("input_rate and output_rate of a linear layer take one rate each: its shape follows them")
 
     @property
-    def kept_out(self) -> int:
+    def kept_in(self) -> Any:
+        """Input channels that are on, round(K·ρ_i), half to even."""
+        return np.maximum(np.round(self.c_in * self.input_rate), 1)
+
+    @property
+    def kept_out(self) -> Any:
         """Output channels that are on, round(L·ρ_o), half to even."""
-        return max(round(self.c_out * float(self.output_rate)), 1)  # type: ignore[arg-type]
+        return np.maximum(np.round(self.c_out * self.output_rate), 1)
 
     def macs(self, batch: int) -> Any:
         """Rows × kept inputs × kept outputs."""
-        return float(batch) * self.tokens * self.kept_in * self.kept_out
+        return 1.0 * batch * self.tokens * self.kept_in * self.kept_out
 
     def elements(self, batch: int) -> Any:
         """Weights once, rows of input and output."""
-        return self.kept_in * self.kept_out + float(batch) * self.tokens * (self.kept_in + self.kept_out)
+        return self.kept_in * self.kept_out + 1.0 * batch * self.tokens * (self.kept_in + self.kept_out)
 
 
+@dataclass(frozen=True, kw_only=True)
 class MatrixProduct(Operator):
     """`groups` products (rows × inner) · (inner × columns) per sample."""
 
@@ -50,14 +59,15 @@ class MatrixProduct(Operator):
 
     def macs(self, batch: int) -> Any:
         """groups × rows × inner × columns."""
-        return float(batch) * self.groups * self.rows * self.inner * self.columns
+        return 1.0 * batch * self.groups * self.rows * self.inner * self.columns
 
     def elements(self, batch: int) -> Any:
         """Both factors and the product."""
         rows, inner, columns = self.rows, self.inner, self.columns
-        return float(batch) * self.groups * (rows * inner + inner * columns + rows * columns)
+        return 1.0 * batch * self.groups * (rows * inner + inner * columns + rows * columns)
 
 
+@dataclass(frozen=True, kw_only=True)
 class _Tokens(Operator):
     """`groups` matrices of rows × channels per sample."""
 
@@ -75,18 +85,22 @@ class _Tokens(Operator):
         return 2.0 * batch * self.size
 
 
+@dataclass(frozen=True, kw_only=True)
 class ElementWise(_Tokens):
     """One operation per element: an activation, an embedding added, a product."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Softmax(_Tokens):
     """Over the channels, in one kernel."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class LayerNorm(_Tokens):
     """Over the channels, in one kernel."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class TokenAdd(_Tokens):
     """The residual addition of token matrices."""
 
@@ -95,6 +109,7 @@ class TokenAdd(_Tokens):
         return 3.0 * batch * self.size
 
 
+@dataclass(frozen=True, kw_only=True)
 class Unfold(Operator):
     """Overlapping patches of a map laid out as rows; element counts per sample."""
 
@@ -103,4 +118,4 @@ class Unfold(Operator):
 
     def elements(self, batch: int) -> Any:
         """Read once, written once."""
-        return float(batch) * (self.elements_in + self.elements_out)
+        return 1.0 * batch * (self.elements_in + self.elements_out)

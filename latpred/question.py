@@ -1,0 +1,143 @@
+"""What was asked: a target on a device by a cost model for a batch, as one record that travels with every answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from latpred.devices.catalogue import load_profile
+from latpred.devices.profile import HardwareProfile
+from latpred.errors import InputError
+from latpred.models.interface import CostModel, cost_model
+from latpred.wording import quoted
+from latpred.workloads.blocks import Bottleneck
+from latpred.workloads.catalogue import load_target
+from latpred.workloads.networks import Network, NetworkStage
+from latpred.workloads.operators import Operator
+from latpred.workloads.paradigms import Paradigm
+from latpred.workloads.transformers import VisionTransformer
+
+Target: TypeAlias = Operator | Bottleneck | NetworkStage | Network | VisionTransformer
+_TARGETS = (Operator, Bottleneck, NetworkStage, Network, VisionTransformer)
+
+#: A larger batch is a slip of the pen.
+MOST_SAMPLES = 10**9
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A target, a device, a cost model on it, and how many samples are computed together."""
+
+    of: Target
+    profile: HardwareProfile
+    cost_model: CostModel
+    batch: int
+
+    @property
+    def target(self) -> str:
+        """A network's or block's own name, an operator's type."""
+        return type(self.of).__name__ if isinstance(self.of, Operator) else self.of.name
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """The keywords of `latpred.predict` that ask the same model again, the batch left out."""
+        model = self.cost_model
+        return {"model": model.name, "precision": model.precision, "library": model.library}
+
+    def about(self, target: Target) -> Asked:
+        """The same question of another target."""
+        return replace(self, of=target)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Names and numbers: what every answer begins with in JSON and CSV."""
+        model = self.cost_model
+        about = {"target": self.target, "device": self.profile.name, "model": model.name, "batch": self.batch}
+        return {**about, "precision": model.precision, "library": model.library}
+
+
+def ask(
+    target: Target | str | Path,
+    profile: HardwareProfile | str | Path,
+    *,
+    batch: int | None = None,
+    model: str = "published",
+    precision: str = "fp32",
+    library: str | None = None,
+) -> Asked:
+    """The question, its names and paths made records.
+
+    Raises
+    ------
+    InputError
+        No such target, device, model, precision or library, another kind of object, or a batch below 1.
+    """
+    of = named_target(target)
+    if isinstance(profile, str | Path):
+        profile = load_profile(profile)
+    if not isinstance(profile, HardwareProfile):
+        raise InputError(f"a device is a profile, a name or a path, not {quoted(profile)}")
+    return Asked(of, profile, cost_model(model, profile, precision=precision, library=library), _batch(batch, profile))
+
+
+def named_target(target: Any) -> Target:
+    """The record of a target that is one, or a name or path; raises InputError for anything else."""
+    if isinstance(target, str | Path):
+        return load_target(target)
+    if not isinstance(target, _TARGETS):
+        raise InputError(f"a target is an operator, block, stage or network, a name or a path, not {quoted(target)}")
+    return target
+
+
+def checked_paradigm(paradigm: Any) -> Paradigm:
+    """The paradigm itself; raises InputError for anything else."""
+    if not isinstance(paradigm, Paradigm):
+        raise InputError(f"a paradigm is one of latpred.Spatial(S=4, r=0.5) and its like, not {quoted(paradigm)}")
+    return paradigm
+
+
+def _batch(batch: Any, profile: HardwareProfile) -> int:
+    """The batch, or the profile's default; raises InputError below 1."""
+    if batch is None:
+        return profile.default_batch
+    if isinstance(batch, bool) or not isinstance(batch, int | np.integer) or not 1 <= batch <= MOST_SAMPLES:
+        raise InputError(f"batch must be a whole number from 1 to {MOST_SAMPLES:,}, got {quoted(batch)}")
+    return int(batch)
+
+
+class Answer:
+    """What every answer says of its question."""
+
+    asked: Asked
+
+    @property
+    def target(self) -> str:
+        """Name of what was predicted."""
+        return self.asked.target
+
+    @property
+    def device(self) -> str:
+        """Name of the device."""
+        return self.asked.profile.name
+
+    @property
+    def model(self) -> str:
+        """Name of the cost model."""
+        return self.asked.cost_model.name
+
+    @property
+    def batch(self) -> int:
+        """Samples computed together."""
+        return self.asked.batch
+
+    @property
+    def precision(self) -> str:
+        """fp32, tf32 or fp16."""
+        return self.asked.cost_model.precision
+
+    @property
+    def library(self) -> str | None:
+        """The library of kernels; None for a model that knows none."""
+        return self.asked.cost_model.library

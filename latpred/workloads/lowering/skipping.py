@@ -1,0 +1,38 @@
+"""What one block skips, as the lowerings ask for it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from latpred.workloads.operators import Share
+
+#: Operations of a spatial block that are one kernel with a convolution or the addition, unless undone.
+Fusion = Literal["masker", "gather", "scatter"]
+FUSIONS: tuple[Fusion, ...] = ("masker", "gather", "scatter")
+
+
+class Skipping(NamedTuple):
+    """What one block skips: None where a paradigm is off. Rates are numbers, or `Share`s of rates known later."""
+
+    S: int | None = None
+    patch_rate: Any = 1.0
+    unfuse: tuple[Fusion, ...] = ()
+    G: int | None = None
+    channel_rate: Any = 1.0
+    masker_layers: int = 2
+    scaled: bool = False
+    layer_rate: Any = None
+    layer_masker: str = "fused"
+    layer_hidden: int = 16
+    attention_rate: Any = None
+    mlp_rate: Any = None
+    token_rate: Any = None
+    head_rate: Any = None
+
+    def with_shares(self) -> Skipping:
+        """The same with the rates of residual blocks left open, by the name of the paradigm that has them."""
+        return self._replace(
+            patch_rate=Share("spatial") if self.S else 1.0,
+            channel_rate=Share("channel") if self.G else 1.0,
+            layer_rate=None if self.layer_rate is None else Share("layer"),
+        )

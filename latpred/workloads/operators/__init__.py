@@ -1,0 +1,87 @@
+"""The operators: shapes and rates of what a kernel computes, with its multiply-adds and least bytes.
+
+An operator knows no device. Rates may be tuples or arrays: every figure is then an array.
+"""
+
+from latpred.workloads.operators.base import (
+    Operator,
+    Share,
+    field_names,
+    members,
+    rate_fields,
+    stack,
+    unchecked,
+    with_rates,
+)
+from latpred.workloads.operators.convolutions import (
+    Convolution,
+    FullyConnected,
+    LayerMasker,
+    MaskerConvolution,
+    PatchConvolution,
+)
+from latpred.workloads.operators.maps import (
+    Add,
+    AveragePool,
+    ChannelScale,
+    Gather,
+    GlobalPool,
+    MaskCompaction,
+    PatchChannelScale,
+    PatchGlobalPool,
+    Scatter,
+    ScatterAdd,
+)
+from latpred.workloads.operators.tokens import (
+    ElementWise,
+    LayerNorm,
+    Linear,
+    MatrixProduct,
+    Softmax,
+    TokenAdd,
+    Unfold,
+)
+
+__all__ = [
+    "Add",
+    "AveragePool",
+    "ChannelScale",
+    "Convolution",
+    "ElementWise",
+    "FullyConnected",
+    "Gather",
+    "GlobalPool",
+    "LayerMasker",
+    "LayerNorm",
+    "Linear",
+    "MaskCompaction",
+    "MaskerConvolution",
+    "MatrixProduct",
+    "Operator",
+    "PatchChannelScale",
+    "PatchConvolution",
+    "PatchGlobalPool",
+    "Scatter",
+    "ScatterAdd",
+    "Share",
+    "Softmax",
+    "TokenAdd",
+    "Unfold",
+    "field_names",
+    "members",
+    "operator_class",
+    "rate_fields",
+    "stack",
+    "unchecked",
+    "with_rates",
+]
+
+
+def operator_class(operator: Operator) -> str:
+    """The class that errors are reported by: the type, and for convolutions what makes them differ in kind."""
+    name = type(operator).__name__
+    if isinstance(operator, Convolution):
+        if operator.channel_group:
+            return "channel " + name
+        return ("grouped " if operator.groups > 1 else "") + name
+    return name
