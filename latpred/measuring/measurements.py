@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args, get_origin
+from typing import Any, TypeAlias
 
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import DataError, InputError
+from latpred.measuring.cells import number_in, record_of
 from latpred.precision import PRECISIONS
 from latpred.wording import did_you_mean, quoted, unknown
 from latpred.workloads import operators as op
@@ -269,10 +270,10 @@ def _parsed(columns: Sequence[str], cells: Sequence[str]) -> tuple[dict[str, str
 
 def parse_row(row: Mapping[str, str]) -> Measurement:
     """The measurement in a row; raises InputError or ValueError for one that cannot be."""
-    version = _number("version", row.get("version") or "1", int)
+    version = number_in("version", row.get("version") or "1", int)
     if not 1 <= version <= VERSION:
         raise ValueError(f"version {version} is not one of 1 to {VERSION}; use the latpred that wrote it")
-    seconds = _number("median_s", row["median_s"], float)
+    seconds = number_in("median_s", row["median_s"], float)
     if not (math.isfinite(seconds) and seconds > 0):
         raise ValueError(f"median_s must be a positive number of seconds, got {quoted(row['median_s'])}")
     if row["target"] not in TARGETS:
@@ -285,52 +286,12 @@ def parse_row(row: Mapping[str, str]) -> Measurement:
     if row["target"] in BLOCKS:
         if row["paradigm"] not in PARADIGMS:
             raise ValueError(unknown("paradigm", row["paradigm"], PARADIGMS))
-        paradigm = _record(PARADIGMS[row["paradigm"]], row)
-    target: MeasuredTarget = _record(TARGETS[row["target"]], row)
-    batch = _number("batch", row["batch"], int)
+        paradigm = record_of(PARADIGMS[row["paradigm"]], row)
+    target: MeasuredTarget = record_of(TARGETS[row["target"]], row)
+    batch = number_in("batch", row["batch"], int)
     if not 1 <= batch <= MOST_SAMPLES:
         raise ValueError(f"batch must be a whole number from 1 to {MOST_SAMPLES:,}, got {quoted(row['batch'])}")
     return Measurement(target, paradigm, batch, row["precision"], row["library"], seconds, row["device"])
-
-
-def _record(kind: Any, row: Mapping[str, str]) -> Any:
-    given = {field: row[field] for field in field_names(kind) if row.get(field, "") != ""}
-    return kind(**{field: _value(kind, field, text) for field, text in given.items()})
-
-
-def _value(kind: Any, field: str, text: str) -> Any:
-    if field in ("name", "masker"):
-        return text
-    if field == "unfuse":
-        return tuple(text.split("+"))
-    if text in ("True", "False"):
-        return text == "True"
-    return _number(field, text, int if _takes_whole(kind, field) else float)
-
-
-def _number(field: str, text: str, kind: Callable[[str], Any]) -> Any:
-    try:
-        return kind(text)
-    except ValueError:
-        raise ValueError(f"{field} must be a {'whole ' * (kind is int)}number, got {quoted(text)}") from None
-
-
-def field_names(kind: Any) -> tuple[str, ...]:
-    """The fields of an operator, a block or a paradigm."""
-    return op.field_names(kind) if issubclass(kind, op.Operator) else tuple(kind.model_fields)
-
-
-def _takes_whole(kind: Any, field: str) -> bool:
-    if issubclass(kind, op.Operator):
-        return field not in op.rate_fields(kind)
-    return _is_whole(kind.model_fields[field].annotation)
-
-
-def _is_whole(annotation: Any) -> bool:
-    """Whether a field takes whole numbers: int, or int | something."""
-    if get_origin(annotation) is Literal:
-        return all(type(value) is int for value in get_args(annotation))
-    return annotation is int or any(_is_whole(part) for part in get_args(annotation) if part is not float)
 
 
 @contextmanager
