@@ -193,8 +193,9 @@ def test_a_tolerance_that_is_no_number(run, tolerance):
 def test_a_signal_ends_in_one_line_and_leaves_no_file(tmp_path, name, code, word):
     """Sent while the rows are written: the file of a temporary name is there, and goes."""
     program = """
-import sys, time, pandas
+import signal, sys, time, pandas
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is born deaf to it
 def slow(self, path, *a, **k):
     Path(path).write_bytes(b"half")
     print("writing", flush=True)
