@@ -427,7 +427,8 @@ def of_api(rng: random.Random, folder: Path) -> Attempt:
         required = [
             p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
         ]
-        free = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        named = (p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
+        free = [p.name for p in named if p.name not in ("progress", "executor")]  # a program's own, not a person's
         given = {name: RIGHT.get(name, lambda: 4)() for name in required}
         given |= {name: rng.choice(OBJECTS)() for name in rng.sample(free, min(len(free), rng.randint(1, 3)))}
     return Attempt(

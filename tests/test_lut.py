@@ -146,6 +146,22 @@ def test_mistakes():
         latpred.latency_table(latpred.load_network("t2t-vit-19"), latpred.load_profile("tx2"))
 
 
+@pytest.mark.parametrize("sizes", [4, None, "r50", [0.5], [None], {1, 2}])
+def test_sizes_that_are_no_list_of_whole_numbers(sizes):
+    with pytest.raises(latpred.InputError, match=r"G is a list of whole numbers, got|G=.* fits no block"):
+        latpred.latency_table([latpred.load_block("r50-stage4")], latpred.load_profile("tx2"), G=sizes)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"), [("targets", 5), ("profiles", None), ("paradigms", 0.5), ("paradigms", ["x"])]
+)
+def test_a_sweep_of_other_objects(name, given):
+    right = {"targets": [latpred.load_block("r50-stage4")], "profiles": [latpred.load_profile("tx2")]}
+    right["paradigms"] = [latpred.Layer(r=0.5)]
+    with pytest.raises(latpred.InputError, match=r"come in a list, got|a paradigm is one of"):
+        latpred.sweep(**right | {name: given})
+
+
 def test_a_table_of_a_search_space(tmp_path):
     widths = [latpred.load_block("resnet50-stage2").replace(name=f"c{c}", c_in=c, c_out=c) for c in (256, 512)]
     table = latpred.latency_table(widths, latpred.load_profile("tx2"), S=[4])

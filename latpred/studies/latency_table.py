@@ -26,6 +26,7 @@ from latpred.prediction import curve, lower
 from latpred.question import Asked, ask, named_target
 from latpred.report import kernels_in_words
 from latpred.studies.table_file import check_fields, read_fields
+from latpred.wording import quoted
 from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.catalogue import AnyNetwork
 from latpred.workloads.densities import ROUNDING_GUARD
@@ -240,9 +241,11 @@ def latency_table(
     if any(blocks[block.name] != block for block in placed):
         raise InputError("different blocks of a table need different names")
     for symbol, sizes, most in (("S", S, _largest(placed, "spatial")), ("G", G, _largest(placed, "channel"))):
+        if not isinstance(sizes, Sequence):
+            raise InputError(f"{symbol} is a list of whole numbers, got {quoted(sizes)}")
         for size in sizes:
-            if not 1 <= size <= most:
-                raise InputError(f"{symbol}={size} fits no block of {name}; choose from 1 to {most}")
+            if not isinstance(size, int) or not 1 <= size <= most:
+                raise InputError(f"{symbol}={quoted(size)} fits no block of {name}; choose from 1 to {most}")
     asked = ask(placed[0], profile, batch=batch, model=model, precision=precision, library=library)
     curves = [
         (Entry(block.name, setting.name, setting.granularity or 0), *_values(asked.about(block), setting))

@@ -15,7 +15,7 @@ from latpred.devices.profile import HardwareProfile
 from latpred.errors import GranularityError, InputError
 from latpred.prediction import curve
 from latpred.question import Target, ask
-from latpred.wording import listed
+from latpred.wording import listed, quoted
 from latpred.workloads.paradigms import RATES, Joint, Paradigm, Static, spelled
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def grid(
         setting that is none; more than `MOST_ROWS` of them.
     """
     if not isinstance(paradigm, type) or not issubclass(paradigm, Paradigm) or issubclass(paradigm, Joint | Static):
-        name = getattr(paradigm, "__name__", str(paradigm))
+        name = getattr(paradigm, "__name__", quoted(paradigm))
         raise InputError(f"a grid is over Spatial, Channel, Layer, Token or Head skipping, not {name}")
     field = paradigm.granularity_field
     rates, sizes = _all(r, "rates"), _all(granularity, "granularities")
@@ -88,7 +88,9 @@ def check_size(**counts: int) -> None:
 
 
 def _all(given: Iterable[Any], what: str) -> list[Any]:
-    """What an iterable gives, however long it is."""
+    """What an iterable gives, however long it is; raises InputError for what is none."""
+    if not isinstance(given, Iterable):
+        raise InputError(f"{what} come in a list, got {quoted(given)}")
     found = list(islice(given, MOST_ROWS + 1))
     if len(found) > MOST_ROWS:
         raise InputError(f"more than {MOST_ROWS:,} {what} are given; make it several sweeps")
@@ -189,6 +191,8 @@ class _Line(NamedTuple):
 def _lines(paradigms: Collection[Paradigm]) -> list[_Line]:
     lines: dict[Paradigm, list[tuple[int, float | None]]] = {}
     for place, paradigm in enumerate(paradigms):
+        if not isinstance(paradigm, Paradigm):
+            raise InputError(f"a paradigm is one of latpred.Spatial(S=4, r=0.5) and its like, not {quoted(paradigm)}")
         single = isinstance(paradigm.rate, float | int)
         key = paradigm.at_rates(1.0) if single else paradigm
         lines.setdefault(key, []).append((place, float(paradigm.rate) if single else None))
