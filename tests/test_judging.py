@@ -19,7 +19,7 @@ from latpred.devices.libraries import Number
 from latpred.measuring import fitting
 from latpred.measuring.fitting import FOLDS, calibrate, folds_of, left_out
 from latpred.measuring.measurements import Measurement
-from latpred.measuring.validation import MOST_REASONS, Prediction, granularity_regrets, metrics, validate
+from latpred.measuring.validation import MOST_REASONS, Prediction, granularity_regrets, metrics, spearman, validate
 
 H200 = latpred.load_profile("h200")
 A, B, C, D, E = (latpred.Bottleneck(c_in=c, c_out=c, height=8, width=8) for c in (32, 64, 128, 256, 512))
@@ -99,6 +99,20 @@ def test_folds_are_the_shapes_and_operators_go_with_their_block(toy):
         of_shape.setdefault(name, set()).add(int(fold))
     assert {name: len(found) for name, found in of_shape.items()} == dict.fromkeys("ABCDE", 1)
     assert sorted(fold for found in of_shape.values() for fold in found) == list(range(FOLDS))
+
+
+def test_operators_of_no_block_are_left_out_with_some_part(toy):
+    alone = [measured(latpred.Add(channels=c, height=8, width=8), Static(), 1.0) for c in range(1, 30)]
+    assert set(folds_of([*toy, *alone])) == set(range(FOLDS))
+
+
+def test_four_shapes_are_too_few_and_five_are_not(toy):
+    rows = [measured(r.target, r.paradigm, r.seconds, batch=n) for r in toy[:5] for n in (1, 2, 4)]
+    assert calibrate(rows, H200, data_sha256="0")[0].provenance.rows == 15
+    with pytest.raises(latpred.DataError, match=r"12 rows of 4 shapes are too few; measure at least 10 rows of 5"):
+        calibrate(rows[:12], H200, data_sha256="0")
+    with pytest.raises(latpred.DataError, match=r"9 rows of 5 shapes are too few"):
+        calibrate(rows[::3] + rows[1:11:3], H200, data_sha256="0")
 
 
 def test_work_adds_up_over_the_kernels_of_a_block(toy):
@@ -200,6 +214,11 @@ def test_regret_is_within_a_block_rate_batch_and_precision():
 
 
 # --- metrics and what has none
+
+
+def test_two_rows_have_no_rank():
+    assert spearman(np.array([1.0, 2.0]), np.array([1.0, 2.0])) is None
+    assert spearman(np.array([1.0, 2.0, 3.0]), np.array([3.0, 2.0, 1.0])) == -1
 
 
 def test_metrics_of_four_rows_by_hand():

@@ -116,3 +116,22 @@ def test_a_group_fits_the_channels_that_are_read_and_those_between():
         assert latpred.predict(block, V100, latpred.Channel(G=most, r=0.5)).latency_s > 0
         with pytest.raises(latpred.InputError, match=f"G={most + 1} is larger than the {most} channels"):
             latpred.predict(block, V100, latpred.Channel(G=most + 1, r=0.5))
+
+
+def test_stages_that_are_slower_than_static_are_named():
+    found = latpred.recommend_granularity(RESNET, V100, 0.6)
+    chosen = {row.stage: row for row in found.candidates if row.chosen}
+    latency = [
+        latpred.predict(RESNET.stage(stage), V100, latpred.Spatial(S=row.granularity, r=0.6))
+        for stage, row in chosen.items()
+    ]
+    slower = [stage for stage, report in zip(chosen, latency, strict=True) if report.ratio > 1]
+    assert found.static_is_faster == slower == [4]
+
+
+def test_layer_skipping_is_listed_at_the_rate_of_its_own_stage():
+    two = RESNET.replace(stages=RESNET.stages[:2])
+    rates = (dict.fromkeys((1, 2, 4, 7, 8, 14, 28), 0.5), dict.fromkeys((1, 2, 4, 7, 14), 0.6))
+    masks = MaskRates(100, ((56, 56), (28, 28)), rates, (0.8, 0.9))
+    found = latpred.recommend_granularity(two, V100, masks)
+    assert {row.stage: row.rate for row in found.candidates if row.paradigm == "layer"} == {1: 0.8, 2: 0.9}
