@@ -10,7 +10,7 @@ from latpred.devices.profile import HardwareProfile
 from latpred.models.interface import Cost, CostModel, refuse_library
 from latpred.models.tiling import Numbers
 from latpred.workloads.lowering import PLAIN
-from latpred.workloads.operators import Operator
+from latpred.workloads.operators import Convolution, Operator
 
 
 class Roofline(CostModel):
@@ -36,7 +36,8 @@ class Roofline(CostModel):
         return f"roofline, {self.precision}: a lower bound, not an estimate"
 
     def cost(self, operator: Operator, batch: Numbers, *, chained: bool = False) -> Cost:
-        """max(MACs/peak, bytes/bandwidth), without any launch time."""
-        compute = operator.macs(batch) / self.peak_macs
-        memory = self.bytes(operator, batch) / self.bandwidth
+        """max(MACs/peak, bytes/bandwidth), without any launch time; channels that switch together count in groups."""
+        counted = operator.in_whole_groups if isinstance(operator, Convolution) else operator
+        compute = counted.macs(batch) / self.peak_macs
+        memory = self.bytes(counted, batch) / self.bandwidth
         return Cost(compute, memory, 0.0, np.maximum(compute, memory))
