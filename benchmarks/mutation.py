@@ -38,12 +38,12 @@ TESTS = {
     "latpred/studies/recommendation.py": "recommend masks joint image_sizes calibrated",
     "latpred/workloads/densities.py": "densities rates fusion calibrated golden",
     "latpred/workloads/lowering/kernels.py": "lowering calibrated_golden traffic calibrated properties kernels",
-    "latpred/workloads/lowering/": "lowering fusion operators joint transformers golden oracle",
+    "latpred/workloads/lowering/": "lowering fusion joint transformers golden oracle",
     "latpred/models/calibrated/bands.py": "bands",
-    "latpred/models/calibrated/": "calibrated_golden traffic calibrated operators evaluation",
-    "latpred/models/roofline.py": "operators calibrated properties",
-    "latpred/models/published/": "golden fusion operators explain joint transformers oracle",
-    "latpred/models/": "calibrated_golden golden operators calibrated explain evaluation",
+    "latpred/models/calibrated/": "calibrated_golden traffic heeding calibrated",
+    "latpred/models/roofline.py": "heeding calibrated properties",
+    "latpred/models/published/": "golden heeding fusion explain joint transformers oracle",
+    "latpred/models/": "calibrated_golden golden heeding calibrated explain",
 }
 #: Changes that make sense: others, as of + to <<, fail whatever the tests say.
 ARITHMETIC = "Add_Sub Sub_Add Mul_Div Mul_Add Div_Mul Div_FloorDiv FloorDiv_Div FloorDiv_Mul Mod_FloorDiv Pow_Mul"
