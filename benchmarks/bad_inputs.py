@@ -18,6 +18,9 @@ import numpy as np
 import latpred
 from latpred.cli import cli
 from latpred.records import Record
+from latpred.studies.ablation import ablate_fusion
+from latpred.studies.comparison import compare
+from latpred.studies.distribution import predict_samples
 
 ROOT = Path(__file__).parents[1]
 
@@ -410,15 +413,20 @@ RIGHT: dict[str, Callable[[], Any]] = {
     "model": lambda: "published",
     "precision": lambda: "fp32",
     "r": lambda: 0.5,
+    "target_macs": lambda: 0.5,
     "name": lambda: "resnet50",
     "name_or_path": lambda: "resnet50",
 }
 
 
+#: What a person calls: all that the package names, and the studies that stand beside it.
+PUBLIC: dict[str, Any] = {name: getattr(latpred, name) for name in latpred.__all__ if not name.endswith("Error")}
+PUBLIC |= {"predict_samples": predict_samples, "ablate_fusion": ablate_fusion, "compare": compare}
+
+
 def of_api(rng: random.Random, folder: Path) -> Attempt:
     """A public function or record with one to three arguments that do not belong there."""
-    name = rng.choice([name for name in latpred.__all__ if not name.endswith("Error")])
-    target = getattr(latpred, name)
+    name, target = rng.choice([*PUBLIC.items()])
     if isinstance(target, type) and issubclass(target, Record):
         names = list(target.model_fields)
         given = {field: rng.choice(OBJECTS)() for field in rng.sample(names, min(len(names), rng.randint(1, 6)))}

@@ -92,7 +92,7 @@ def _of_command(attempt: Attempt, code: Any, out: str, err: str) -> tuple[str, s
         return "accepted", ""
     if code not in (1, 2):
         return "exit code", f"{code}: {err[-300:]}"
-    if out:
+    if out and not all(": ok: " in line for line in out.splitlines()):  # good files, of several that are judged
         return "output", f"{out[:200]!r} before {err[-200:]}"
     if not err.startswith("latpred: ") and "\nlatpred: " not in err:
         return "message", err[:400]

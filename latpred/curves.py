@@ -20,6 +20,7 @@ from latpred.errors import InputError
 from latpred.models.interface import CostModel
 from latpred.prediction import blocks_per_stage, lower
 from latpred.question import Asked, Target, ask, checked_paradigm
+from latpred.records import numbers
 from latpred.workloads import operators as op
 from latpred.workloads.densities import ROUNDING_GUARD
 from latpred.workloads.lowering import Step
@@ -98,10 +99,7 @@ def latencies(asked: Asked, paradigm: Paradigm, rates: ArrayLike) -> Floats:
 def _columns(rates: ArrayLike, asked: Asked) -> Floats:
     """The rates of every block, of shape (settings, blocks)."""
     counts = blocks_per_stage(asked.of)
-    try:
-        found = np.asarray(rates, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError("rates must be numbers, a row per setting and a column per block") from None
+    found = numbers(rates, "rates")
     if found.ndim != 2 or found.shape[1] not in (sum(counts), len(counts)):
         raise InputError(
             f"rates have shape {found.shape}; give a row per setting and {sum(counts)} columns (blocks) or "

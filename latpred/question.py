@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from latpred.devices.catalogue import load_profile
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
 from latpred.models.interface import CostModel, cost_model
+from latpred.records import whole_number
 from latpred.wording import quoted
 from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.catalogue import load_target
@@ -100,11 +99,7 @@ def checked_paradigm(paradigm: Any) -> Paradigm:
 
 def _batch(batch: Any, profile: HardwareProfile) -> int:
     """The batch, or the profile's default; raises InputError below 1."""
-    if batch is None:
-        return profile.default_batch
-    if isinstance(batch, bool) or not isinstance(batch, int | np.integer) or not 1 <= batch <= MOST_SAMPLES:
-        raise InputError(f"batch must be a whole number from 1 to {MOST_SAMPLES:,}, got {quoted(batch)}")
-    return int(batch)
+    return profile.default_batch if batch is None else whole_number(batch, "batch", 1, MOST_SAMPLES)
 
 
 class Answer:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -101,6 +102,44 @@ class Record(BaseModel):
     def model_copy(self: Self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """As `replace`: pydantic's own keeps cached values and checks nothing."""
         return self.replace(**(update or {}))
+
+
+def whole_number(given: Any, what: str, least: int, most: int) -> int:
+    """A function's argument that counts something; raises InputError for anything else, or outside `least` to `most`.
+
+    >>> whole_number(np.int64(4), "draws", 1, 10)
+    4
+    """
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or not least <= given <= most:
+        raise InputError(f"{what} must be a whole number from {least} to {most:,}, got {quoted(given)}")
+    return int(given)
+
+
+def one_number(given: Any, what: str) -> float:
+    """A function's argument that is one number; raises InputError for anything else.
+
+    >>> one_number(np.float32(0.5), "r")
+    0.5
+    """
+    found = numbers(given, what)
+    if found.ndim:
+        raise InputError(f"{what} must be one number, got {quoted(given)}")
+    return float(found)
+
+
+def numbers(given: Any, what: str) -> NDArray[np.float64]:
+    """A function's argument that is a number, or a list or array of them; raises InputError for anything else.
+
+    >>> numbers([1, 0.5], "r").tolist()
+    [1.0, 0.5]
+    """
+    try:
+        found = np.asarray(given)
+    except (ValueError, TypeError, RecursionError):  # lists of different lengths, objects that are no sequence inside
+        found = np.asarray(None)
+    if found.dtype.kind not in "fiu":
+        raise InputError(f"{what} must be a number, or a list of numbers, got {quoted(given)}")
+    return found.astype(float)
 
 
 def describe(problems: ValidationError, record: type[Record]) -> str:

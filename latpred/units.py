@@ -27,6 +27,16 @@ def seconds(value: float) -> str:
     return si(value, "s")
 
 
+def duration(value: float) -> str:
+    """A long time [s] as people say it.
+
+    >>> duration(42.0), duration(900.0), duration(1e6)
+    ('42 seconds', '15 minutes', '278 hours')
+    """
+    size, unit = (1, "seconds") if value < 120 else (60, "minutes") if value < 7200 else (3600, "hours")
+    return f"{value / size:,.0f} {unit}"
+
+
 def with_band(value: float, low: float, high: float) -> str:
     """A duration [s] with its band in the same unit.
 

@@ -12,6 +12,7 @@ import pandas
 import pytest
 
 import latpred
+from latpred.cli import main
 
 ROOT = Path(__file__).parents[1]
 #: Each file is a command and what it prints; renew_cli_output.py writes them again.
@@ -235,6 +236,24 @@ def test_wrong_data_is_exit_code_1_and_names_every_field(run, tmp_path):
             "mine.yaml: pes: must be a whole number, got 'none'; "
             "clock_hz: 900 would be 900 Hz; write 900e6 for 900 MHz; dram_bandwidth: missing"
         )
+
+
+def test_every_device_file_is_judged(monkeypatch, tmp_path, capsys):
+    """A line for each: good ones on stdout, the others on stderr; one bad file is enough for exit code 1."""
+    monkeypatch.chdir(tmp_path)
+    good = "pes: 16\nfp32_lanes_per_pe: 128\nclock_hz: 1.3e9\ndram_bandwidth: 204e9\n"
+    for name, text in (("a", good), ("b", ""), ("c", good.replace("16", "0")), ("d", good)):
+        (tmp_path / f"{name}.yaml").write_text(f"name: {name}\n{text}")
+    with pytest.raises(SystemExit) as exit:
+        main(["devices", "validate", *(f"{name}.yaml" for name in "abcd")])
+    out, err = capsys.readouterr()
+    assert exit.value.code == 1
+    assert [line.partition(": ok: ")[0] for line in out.splitlines()] == ["a.yaml", "d.yaml"]
+    missing = "pes: missing; fp32_lanes_per_pe: missing; clock_hz: missing; dram_bandwidth: missing"
+    assert err.splitlines() == [
+        f"latpred: b.yaml: {missing}",
+        "latpred: c.yaml: pes: must be at least 1, got 0",
+    ]
 
 
 @pytest.mark.parametrize("content", ["- a\n", "", "name: {", "a: \x07", "\ufeff- 1"])

@@ -237,5 +237,5 @@ def test_what_has_no_rates_per_sample():
     with pytest.raises(latpred.DataError, match="is nan"):
         predict_samples(NETWORK, TX2, SPATIAL, RATES * np.nan)
     for draws in (0, 10**9):
-        with pytest.raises(latpred.InputError, match="draws must be from 1 to 1,000,000"):
+        with pytest.raises(latpred.InputError, match="draws must be a whole number from 1 to 1,000,000"):
             predict_samples(NETWORK, TX2, SPATIAL, RATES, draws=draws)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import sys
 from importlib import import_module
@@ -12,10 +11,9 @@ import click
 
 from latpred import __version__
 from latpred.cli.command import Group, with_nearest
+from latpred.cli.output import print_error
 from latpred.errors import DataError, LatpredError
 
-#: Characters of a word, and of an error's line, that are printed.
-MOST_OF_A_WORD, MOST_OF_A_LINE = 160, 2_000
 #: Command → module of this package that defines it.
 COMMANDS = {
     "predict": "predict",
@@ -105,7 +103,5 @@ def _run(arguments: list[str] | None) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    # What click quotes may be as long as an argument can be.
-    line = re.sub(rf"\S{{{MOST_OF_A_WORD},}}", lambda word: f"{word[0][:MOST_OF_A_WORD]}…", " ".join(message.split()))
-    click.echo(f"latpred: {line if len(line) <= MOST_OF_A_LINE else line[:MOST_OF_A_LINE] + '…'}", err=True)
+    print_error(message)
     sys.exit(code)

@@ -10,6 +10,7 @@ from latpred.cli import options, output
 from latpred.cli.command import Group
 from latpred.devices.catalogue import list_profiles, load_profile, read_profile
 from latpred.devices.profile import HardwareProfile
+from latpred.errors import LatpredError
 from latpred.units import si
 from latpred.workloads.catalogue import AnyNetwork, list_networks, list_presets, load_network, load_preset
 from latpred.workloads.networks import Network
@@ -68,15 +69,29 @@ def show_device(name: str, form: str) -> None:
 @devices.command("validate")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def validate_devices(files: tuple[Path, ...]) -> None:
-    """Check device files; every problem is named with file and field.
+    """Check device files: a line for each, good ones on stdout, those with problems on stderr.
+
+    Every problem is named with its field. The exit code is 0 where all files are good, else 1.
 
     \b
     latpred devices validate mine.yaml
+    latpred devices validate mine.yaml other.yaml
     """
-    for file in files:
+    judged = [_judged(file) for file in files]
+    if not all(judged):
+        raise SystemExit(1)
+
+
+def _judged(file: Path) -> bool:
+    """Whether a device file is good, after it was said."""
+    try:
         profile = read_profile(file)
-        peak, bandwidth = si(2 * profile.fp32_peak_macs, "FLOP/s"), si(profile.dram_bandwidth, "B/s")
-        click.echo(f"{file}: ok: {profile.name}, {peak} FP32, {bandwidth} off-chip")
+    except LatpredError as problem:
+        output.print_error(str(problem))
+        return False
+    peak, bandwidth = si(2 * profile.fp32_peak_macs, "FLOP/s"), si(profile.dram_bandwidth, "B/s")
+    click.echo(f"{file}: ok: {profile.name}, {peak} FP32, {bandwidth} off-chip")
+    return True
 
 
 def _parameters(profile: HardwareProfile) -> dict[str, object]:

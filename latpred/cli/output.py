@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from textwrap import fill
@@ -15,6 +16,16 @@ import click
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+
+#: Characters of a word, and of an error's line, that are printed.
+MOST_OF_A_WORD, MOST_OF_A_LINE = 160, 2_000
+
+
+def print_error(message: str) -> None:
+    """One line on stderr, in part where it is long: what click quotes may be as long as an argument can be."""
+    line = re.sub(rf"\S{{{MOST_OF_A_WORD},}}", lambda word: f"{word[0][:MOST_OF_A_WORD]}…", " ".join(message.split()))
+    click.echo(f"latpred: {line if len(line) <= MOST_OF_A_LINE else line[:MOST_OF_A_LINE] + '…'}", err=True)
 
 
 def json_text(content: Any) -> str:

@@ -167,7 +167,7 @@ def cost_model(
         An unknown name, or a precision or library that the model does not have on this device.
     """
     for what, given, known in (("cost model", name, MODELS), ("precision", precision, PRECISIONS)):
-        if given not in known:
+        if not isinstance(given, str) or given not in known:
             raise InputError(unknown(what, given, known))
     module, kind = _CLASSES[name]
     model: CostModel = getattr(import_module(module), kind)(profile, precision, library)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,11 @@ from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
 from latpred.notebook import Shown
 from latpred.prediction import STATIC, Curve, break_even_of, curve, highest_rate, lowest_rate
-from latpred.question import Answer, Asked, ask
+from latpred.question import Answer, Asked, ask, checked_paradigm
+from latpred.records import one_number
 from latpred.studies.recommendation import recommended
 from latpred.units import seconds
+from latpred.wording import quoted
 from latpred.workloads.catalogue import AnyNetwork, list_presets, load_preset
 from latpred.workloads.networks import Network
 from latpred.workloads.operators import Operator
@@ -105,7 +107,7 @@ def compare(
     network: AnyNetwork | str | Path,
     profile: HardwareProfile | str | Path,
     target_macs: float,
-    paradigms: dict[str, Paradigm] | None = None,
+    paradigms: Mapping[str, Paradigm] | None = None,
     *,
     batch: int | None = None,
     model: str = "published",
@@ -127,11 +129,16 @@ def compare(
         A target outside (0, 1], or any error of `latpred.predict` for the static network. A paradigm that cannot be
         predicted is a row with a note.
     """
+    target_macs = one_number(target_macs, "target-macs")
     if not 0 < target_macs <= 1:
         raise InputError(f"target-macs must be greater than 0 and at most 1, got {target_macs:g}")
     asked = ask(network, profile, batch=batch, model=model, precision=precision, library=library)
     if paradigms is None:
         paradigms = candidates(asked)
+    if not isinstance(paradigms, Mapping):
+        raise InputError(f'paradigms come by name, as in {{"fine": Spatial(S=1, r=1)}}, got {quoted(paradigms)}')
+    for paradigm in paradigms.values():
+        checked_paradigm(paradigm)
     static = curve(asked, STATIC)
     rows = []
     for name, paradigm in paradigms.items():

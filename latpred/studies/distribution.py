@@ -13,7 +13,9 @@ from latpred.curves import latencies
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
 from latpred.prediction import STATIC, static_rows
-from latpred.question import ask
+from latpred.question import ask, checked_paradigm
+from latpred.records import numbers, whole_number
+from latpred.units import duration, si
 from latpred.workloads.networks import Network
 from latpred.workloads.paradigms import Joint, Paradigm, Spatial
 from latpred.workloads.rates import check_width, checked_rates
@@ -21,6 +23,12 @@ from latpred.workloads.rates import check_width, checked_rates
 DEFAULT_DRAWS = 10_000
 #: More draws say no more, and fill the memory.
 MOST_DRAWS = 1_000_000
+#: Samples, and rates of batches, that are drawn at most: some seconds.
+MOST_DRAWN = 50_000_000
+#: Time to draw a sample and add its rates, on one core [s].
+_SAMPLE_S = 1e-7
+#: Samples drawn at a time.
+_PIECE = 1 << 16
 #: Rates that are not counts of patches are rounded to this fraction, so that equal ones are predicted once.
 _RATE_STEP = 1 / 1024
 
@@ -82,31 +90,25 @@ def predict_samples(
     Raises
     ------
     InputError
-        A network without residual blocks, several paradigms at once, or fewer draws than one.
+        A network without residual blocks, several paradigms at once, no or too many draws, another kind of object.
     DataError
         Rates outside [0, 1] or NaN, or of another width.
     """
     asked = ask(network, profile, batch=batch, model=model, precision=precision, library=library)
     if not isinstance(asked.of, Network):
         raise InputError(f"{asked.target} has no residual blocks with rates of their own; give a residual network")
-    if isinstance(paradigm, Joint) or paradigm == STATIC:
+    if isinstance(checked_paradigm(paradigm), Joint) or paradigm == STATIC:
         raise InputError(f"rates per sample are those of one paradigm, not of {paradigm.label}")
-    checked_draws(draws)
-    per_block = _per_block(checked_rates(np.atleast_2d(rates), "rates"), asked.of)
-    samples = len(per_block)
-    if asked.batch > 1:
-        generator = np.random.default_rng(seed)
-        size = asked.batch
-        drawn = np.stack([per_block[generator.integers(samples, size=size)].mean(axis=0) for _ in range(draws)])
-    else:
-        drawn = per_block
+    draws, seed = checked_draws(draws), whole_number(seed, "seed", 0, 10**18)
+    per_block = _per_block(checked_rates(np.atleast_2d(numbers(rates, "rates")), "rates"), asked.of)
+    drawn = per_block if asked.batch == 1 else _batches(per_block, asked.batch, draws, np.random.default_rng(seed))
     if not isinstance(paradigm, Spatial):
         drawn = np.round(drawn / _RATE_STEP) * _RATE_STEP
     found = latencies(asked, paradigm, drawn)
     median, p95, p99 = (float(value) for value in np.percentile(found, (50, 95, 99)))
     return Distribution(
         batch=asked.batch,
-        samples=samples,
+        samples=len(per_block),
         draws=len(drawn),
         seed=seed if asked.batch > 1 else None,
         mean_s=float(found.mean()),
@@ -121,9 +123,31 @@ def predict_samples(
 
 def checked_draws(draws: int) -> int:
     """The number itself; raises InputError below 1 and for too many."""
-    if not 1 <= draws <= MOST_DRAWS:
-        raise InputError(f"draws must be from 1 to {MOST_DRAWS:,}, got {draws}")
-    return draws
+    return whole_number(draws, "draws", 1, MOST_DRAWS)
+
+
+def _batches(
+    per_block: NDArray[np.float64], batch: int, draws: int, generator: np.random.Generator
+) -> NDArray[np.float64]:
+    """The mean rates of batches drawn from the samples, shape (draws, blocks); raises InputError for too many."""
+    drawn = batch * draws
+    if drawn > MOST_DRAWN:
+        raise InputError(
+            f"{draws:,} draws of a batch of {batch:,} are {drawn:.2g} samples, about {duration(drawn * _SAMPLE_S)}; at "
+            f"most {MOST_DRAWN:,} are drawn: give fewer draws or a smaller batch"
+        )
+    if per_block.shape[1] * draws > MOST_DRAWN:
+        size = si(8.0 * per_block.shape[1] * draws, "B")
+        raise InputError(f"{draws:,} draws of the rates of {per_block.shape[1]:,} blocks are {size}; give fewer draws")
+    return np.stack([_mean_of_batch(per_block, batch, generator) for _ in range(draws)])
+
+
+def _mean_of_batch(per_block: NDArray[np.float64], batch: int, generator: np.random.Generator) -> NDArray[np.float64]:
+    """The mean rates of one batch; a large one is drawn in pieces, for its rows would fill the memory."""
+    sizes = (min(_PIECE, batch - start) for start in range(0, batch, _PIECE))
+    sums = (per_block[generator.integers(len(per_block), size=size)].sum(axis=0) for size in sizes)
+    mean: NDArray[np.float64] = sum(sums, np.zeros(per_block.shape[1])) / batch
+    return mean
 
 
 def _per_block(rates: NDArray[np.float64], network: Network) -> NDArray[np.float64]:

@@ -16,7 +16,9 @@ from latpred.errors import InputError
 from latpred.notebook import Shown
 from latpred.prediction import break_even_of, curve
 from latpred.question import Answer, Asked, ask
+from latpred.records import numbers, one_number
 from latpred.report import kernels_in_words
+from latpred.wording import quoted
 from latpred.workloads.masks import MaskRates
 from latpred.workloads.networks import Network
 from latpred.workloads.paradigms import SINGLE, Layer, Paradigm, spelled
@@ -197,14 +199,12 @@ def recommended(
     network = asked.of
     if not isinstance(network, Network):
         raise InputError(f"{asked.target} has no stages, so no granularity to choose; give a residual network")
-    if paradigm not in ("spatial", "channel"):
-        raise InputError(f"paradigm {paradigm!r} has no granularity; choose spatial or channel")
+    if not isinstance(paradigm, str) or paradigm not in ("spatial", "channel"):
+        raise InputError(f"paradigm {quoted(paradigm)} has no granularity; choose spatial or channel")
     masks = r if isinstance(r, MaskRates) else None
     if masks and paradigm != "spatial":
         raise InputError("masks of pixels say nothing of channels; give r")
-    tolerance = (0.0 if masks else DEFAULT_TOLERANCE) if tolerance is None else tolerance
-    if not 0 <= tolerance < inf:
-        raise InputError(f"tolerance must be a finite number of at least 0, got {tolerance!r}")
+    tolerance = (0.0 if masks else DEFAULT_TOLERANCE) if tolerance is None else _checked_tolerance(tolerance)
     choices: list[list[int]] = []
     near: list[NDArray[np.float64]] = []
     candidates: list[Candidate] = []
@@ -259,9 +259,19 @@ def _options(network: Network, paradigm: str, r: float | Sequence[float] | MaskR
         yield (*(kind(**{kind.granularity_field: value}, r=rate) for value, rate in granular), layer)
 
 
+def _checked_tolerance(tolerance: float) -> float:
+    found = one_number(tolerance, "tolerance")
+    if not 0 <= found < inf:
+        raise InputError(f"tolerance must be a finite number of at least 0, got {found:g}")
+    return found
+
+
 def _checked_rates(network: Network, r: float | Sequence[float]) -> tuple[float, ...]:
     stages = len(network.stages)
-    rates = tuple(float(rate) for rate in np.atleast_1d(r))
+    found = np.atleast_1d(numbers(r, "r"))
+    if found.ndim > 1:
+        raise InputError(f"r is one number or one per stage, not a table of {' × '.join(map(str, found.shape))}")
+    rates = tuple(found.tolist())
     if len(rates) == 1:
         rates *= stages
     if len(rates) != stages:
