@@ -36,14 +36,15 @@ TESTS = {
     "latpred/measuring/fitting.py": "judging calibration",
     "latpred/measuring/validation.py": "judging calibration",
     "latpred/studies/recommendation.py": "recommend masks joint image_sizes calibrated",
-    "latpred/workloads/densities.py": "densities rates fusion calibrated golden",
-    "latpred/workloads/lowering/kernels.py": "lowering calibrated_golden traffic calibrated properties kernels",
-    "latpred/workloads/lowering/": "lowering fusion joint transformers golden oracle",
+    "latpred/workloads/densities.py": "densities traffic calibrated_golden golden",
+    "latpred/workloads/lowering/": "lowering macs heeded_settings fusion joint transformers golden",
     "latpred/models/calibrated/bands.py": "bands",
-    "latpred/models/calibrated/": "calibrated_golden traffic heeding calibrated",
+    "latpred/models/calibrated/": "calibrated_golden traffic calibrated",
+    "latpred/models/interface.py": "interface traffic calibrated_golden calibrated explain",
     "latpred/models/roofline.py": "heeding calibrated properties",
-    "latpred/models/published/": "golden heeding fusion explain joint transformers oracle",
-    "latpred/models/": "calibrated_golden golden heeding calibrated explain",
+    "latpred/models/tiling.py": "golden oracle",
+    "latpred/models/published/densities.py": "fullest_density golden",
+    "latpred/models/published/": "golden oracle heeding explain transformers joint",
 }
 #: Changes that make sense: others, as of + to <<, fail whatever the tests say.
 ARITHMETIC = "Add_Sub Sub_Add Mul_Div Mul_Add Div_Mul Div_FloorDiv FloorDiv_Div FloorDiv_Mul Mod_FloorDiv Pow_Mul"
