@@ -116,13 +116,13 @@ OPERATORS["SwapFunction"] = SwapFunction
 
 
 def mutants(source: str, most: int, seed: int) -> list[Mutant]:
-    """A change at each of at most `most` places; annotations, `strict=` and the `*` of arguments are no places."""
+    """A change at each of at most `most` places; annotations, `strict=`, `maxsize=` and `*,` are no places."""
     spans, lines = list(_types(source)), source.splitlines()
     places: dict[tuple[int, int], list[Mutant]] = {}
     for name, operator in OPERATORS.items():
         for occurrence, start in enumerate(_positions(source, operator())):
             before, after = lines[start[0] - 1][: start[1]], lines[start[0] - 1][start[1] :]
-            spelling = before.endswith("strict=") or after.startswith("*,")
+            spelling = before.endswith(("strict=", "maxsize=")) or after.startswith("*,")
             if not spelling and not any(first <= start <= last for first, last in spans):
                 places.setdefault(start, []).append(Mutant(name, occurrence, *start))
     draw = random.Random(seed)

@@ -145,7 +145,7 @@ def test_more_work_is_never_faster(setting, precision, batch):
     asked = ask(block, H200, batch=batch, model="calibrated", precision=precision)
     rising = curve(asked, kind, np.linspace(0, 1, 41)).latency_s
     assert (np.diff(rising) >= -1e-12).all()
-    assert asked.cost_model.step(latpred.Add(channels=8, height=8, width=8), batch, 0.5).latency_s > 0
+    assert asked.cost_model.step(latpred.Add(channels=8, height=8, width=8), batch, 0.5, chained=True).latency_s > 0
 
 
 @given(setting=settings, precision=precisions, batch=st.integers(1, 200))

@@ -30,9 +30,9 @@ class Tiling(NamedTuple):
     """
 
     tile: tuple[Numbers, ...]
-    extents: tuple[int, ...] | None = None
-    edges: tuple[Numbers, ...] = ()
-    parallel: Numbers = 1
+    extents: tuple[int, ...] | None
+    edges: tuple[Numbers, ...]
+    parallel: Numbers
     used: Numbers = 1.0
 
 
@@ -122,24 +122,19 @@ class CostModel:
         traffic: Numbers = operator.elements(batch) * float(element_bytes(self.precision))
         return traffic
 
-    def step(self, operator: Operator, batch: int, executions: Numbers, *, chained: bool = True) -> Cost:
+    def step(self, operator: Operator, batch: int, executions: Numbers, *, chained: bool) -> Cost:
         """One operator of several, which runs for the share `executions` of the samples.
 
         The published evaluation takes that share of its time. Kernels that gather the samples are asked for whole ones:
         the mean over batches of whole samples whose numbers average executions·batch.
         """
         if not self.form.gathers_samples:
-            cost = self.cost(operator, batch, chained=chained)
-            return cost if _is_one(executions) else _weighted([(executions, cost)])
+            return _weighted([(executions, self.cost(operator, batch, chained=chained))])
         samples = np.asarray(executions) * batch
         (_, low), (upper, _) = parts = whole_samples(samples)
         if np.all(upper < ROUNDING_GUARD) and np.all(low == batch):
             return self.cost(operator, batch, chained=chained)
-        return _weighted([(weight, self.cost(operator, np.maximum(n, 1.0), chained=chained)) for weight, n in parts])
-
-
-def _is_one(executions: Numbers) -> bool:
-    return isinstance(executions, float) and executions == 1.0
+        return _weighted([(weight, self.cost(operator, n, chained=chained)) for weight, n in parts])
 
 
 def _weighted(parts: list[tuple[Numbers, Cost]]) -> Cost:

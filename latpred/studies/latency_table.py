@@ -308,14 +308,12 @@ def _values(asked: Asked, setting: Paradigm) -> tuple[NDArray[np.float64], bool,
         # A strided block counts the patches of its input map too; between two steps of either nothing changes.
         steps = min(lcm(*switched), MOST_STEPS)
         exact = curve(asked, setting, np.arange(2 * steps + 1) / (2 * steps)).latency_s
-        rising = np.maximum.accumulate(exact[::2])
-        error = max(np.max(rising / exact[::2] - 1), np.max(np.abs(rising[1:] / exact[1::2] - 1)))
-        return rising, True, float(error)
+        return exact[::2], True, float(np.max(np.abs(exact[2::2] / exact[1::2] - 1)))
     intervals = min(max(GRID, GRID_PER_SAMPLE * asked.batch), MOST_STEPS) if gathers else GRID
     rates = (np.arange(intervals * _PROBES + 1) / (intervals * _PROBES)) ** 2
     exact = curve(asked, setting, rates).latency_s
-    rising = np.maximum.accumulate(exact[::_PROBES])
-    return rising, False, float(np.max(np.abs(np.interp(rates, rates[::_PROBES], rising) / exact - 1)))
+    kept = exact[::_PROBES]
+    return kept, False, float(np.max(np.abs(np.interp(rates, rates[::_PROBES], kept) / exact - 1)))
 
 
 def _switched(asked: Asked, setting: Paradigm) -> set[int]:

@@ -52,8 +52,8 @@ class Work(NamedTuple):
     first axis, over tiles that the library may take; the fastest counts.
     """
 
-    programs: Numbers = 0.0
-    steps: Numbers = 0.0
+    programs: Numbers
+    steps: Numbers
     step_macs: Numbers = 0.0
     size: Numbers = 0.0
     quarters: Numbers = 1.0
