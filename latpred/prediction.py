@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latpred.devices.calibration import Calibration
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
 from latpred.evaluation import Figures, Plan, Rates, plan
 from latpred.models.calibrated.bands import band_of_sum
+from latpred.models.tiling import Numbers
 from latpred.question import Asked, Target, ask, checked_paradigm
 from latpred.report import Band, OperatorRow, Report
+from latpred.wording import listed
 from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.lowering import Form, Lowered, Step
 from latpred.workloads.networks import Network, NetworkStage
@@ -72,55 +73,56 @@ def predict(
     asked = ask(target, profile, batch=batch, model=model, precision=precision, library=library)
     paradigm = checked_paradigm(paradigm)
     lowered, rates = planned(asked, paradigm)
-    rows = _rows(lowered, lowered.figures(asked.cost_model, asked.batch, rates))
+    figures = lowered.figures(asked.cost_model, asked.batch, rates)
+    rows = _rows(lowered, figures)
     return Report(
         asked=asked,
         paradigm=paradigm,
         operators=rows,
         static_operators=static_rows(asked),
-        notes=(*lowered.notes, *_caveats(asked, paradigm)),
-        band=_band(asked.cost_model.calibration, asked.of, paradigm, rows),
+        notes=(*lowered.notes, *_caveats(asked, paradigm, (asked.batch,))),
+        band=_band(asked, paradigm, lowered, figures.latency_s[0][lowered.places].tolist()),
         find_break_even=partial(break_even_of, asked, paradigm),
     )
 
 
-def _caveats(asked: Asked, paradigm: Paradigm) -> list[str]:
-    """What a reader must know of the device's parameters, the model's error, and what was not measured."""
+def notes_of(asked: Asked, paradigm: Paradigm, batches: Sequence[int] = ()) -> tuple[str, ...]:
+    """The notes of a prediction without the prediction; of several at once, where more `batches` are asked for."""
+    lowered, _ = planned(asked, checked_paradigm(paradigm))
+    return (*lowered.notes, *_caveats(asked, paradigm, batches or (asked.batch,)))
+
+
+def _caveats(asked: Asked, paradigm: Paradigm, batches: Sequence[int]) -> list[str]:
+    """What a reader must know of the device's parameters, and of what was not measured."""
     profile, calibration = asked.profile, asked.cost_model.calibration
     notes = list(profile.caveats(calibration))
-    for found in profile.calibrations if asked.cost_model.name == "published" else ():
-        if found.published_error is not None:
-            device, error = found.provenance.device, found.published_error
-            notes.append(f"the published model was off by {error:.0%} on average over blocks measured on {device}")
     if calibration and len(paradigm.parts) > 1:
         notes.append(f"no blocks with {paradigm.label} skipping were measured: each part's kernels are taken together")
-    if calibration and not calibration.batches[0] <= asked.batch <= calibration.batches[1]:
+    if calibration:
         low, high = calibration.batches
-        notes.append(f"extrapolated: {profile.name} was calibrated with batches {low} to {high}, not {asked.batch}")
+        outside = [batch for batch in batches if not low <= batch <= high]
+        if outside:
+            known = f"{profile.name} was calibrated with batches {low} to {high}"
+            notes.append(f"extrapolated: {known}, not {listed(outside)}")
     return notes
 
 
-def _band(
-    calibration: Calibration | None, target: Target, paradigm: Paradigm, rows: tuple[OperatorRow, ...]
-) -> Band | None:
-    """Measured over predicted time, where 80 % of it should lie; None where that is not known.
+def _band(asked: Asked, paradigm: Paradigm, lowered: Plan, latencies: Iterable[Numbers]) -> Band | None:
+    """Measured over predicted time, where 80 % of it should lie, from the latency of each step; None if not known.
 
     The errors of blocks of one shape go together; those of different shapes are taken to be independent.
     """
-    if calibration is None:
-        return None
-    names = (paradigm.name, "blocks")
-    if isinstance(target, Operator):
-        names = (operator_class(target), "operators")
-    error = calibration.error_of(*names)
+    calibration, target = asked.cost_model.calibration, asked.of
+    names = (operator_class(target), "operators") if isinstance(target, Operator) else (paradigm.name, "blocks")
+    error = calibration.error_of(*names) if calibration else None
     if error is None:
         return None
     shapes: dict[int | None, Any] = {}
     if isinstance(target, Network | NetworkStage):
         shapes = {placed.number + 1: placed.block.shape for placed in target.blocks}
     # What is outside the blocks is a shape of its own; a target without blocks is of one shape.
-    parts = [(shapes.get(row.block, row.name) if shapes else None, row.latency_s) for row in rows]
-    low, high = band_of_sum(error.low, error.high, parts)
+    keys = (shapes.get(step.block, step.name) if shapes else None for step in lowered.steps)
+    low, high = band_of_sum(error.low, error.high, zip(keys, latencies, strict=True))
     return Band(low, high, error.name, error.median_error)
 
 
@@ -211,18 +213,32 @@ def curve(asked: Asked, paradigm: Paradigm, rates: NDArray[np.float64] | None = 
     Without `rates`, one prediction at the paradigm's own.
     """
     model, batch = asked.cost_model, asked.batch
-    if rates is None:
-        lowered, own = planned(asked, paradigm)
-        latency, macs = lowered.sums(model, batch, own)
-    elif isinstance(asked.of, VisionTransformer):
+    if rates is not None and isinstance(asked.of, VisionTransformer):
         # Its shapes follow the rates, so it is lowered once for each.
         runs = [planned(asked, paradigm.at_rates(float(rate)))[0].sums(model, batch, {}) for rate in rates]
         latency, macs = (np.concatenate(parts) for parts in zip(*runs, strict=True))
     else:
-        lowered, own = planned(asked, paradigm.at_rates(1.0))
-        latency, macs = lowered.sums(model, batch, {part: np.asarray(rates, float)[:, np.newaxis] for part in own})
+        lowered, at = _planned_at(asked, paradigm, rates)
+        latency, macs = lowered.sums(model, batch, at)
     static = static_rows(asked)
     return Curve(latency, sum(row.latency_s for row in static), macs, sum(row.macs for row in static))
+
+
+def band_of_curve(asked: Asked, paradigm: Paradigm, rates: NDArray[np.float64] | None = None) -> Band | None:
+    """The band of `predict` at each of `rates`, common to all blocks, or at the paradigm's own; None if not known."""
+    if asked.cost_model.calibration is None:
+        return None
+    lowered, at = _planned_at(asked, paradigm, rates)
+    latency_s = lowered.figures(asked.cost_model, asked.batch, at).latency_s
+    return _band(asked, paradigm, lowered, (latency_s[:, place] for place in lowered.places))
+
+
+def _planned_at(asked: Asked, paradigm: Paradigm, rates: NDArray[np.float64] | None) -> tuple[Plan, Rates]:
+    """The plan of a target, and rates in it: the paradigm's own, or several that all blocks have in turn."""
+    if rates is None:
+        return planned(asked, paradigm)
+    lowered, own = planned(asked, paradigm.at_rates(1.0))
+    return lowered, {part: np.asarray(rates, float)[:, np.newaxis] for part in own}
 
 
 def break_even_rate(

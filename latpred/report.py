@@ -59,10 +59,13 @@ def kernels_in_words(precision: str, library: str | None) -> str:
 
 
 class Band(NamedTuple):
-    """Where 80 % of the measured over the predicted times should lie, from errors of `of` on shapes left out."""
+    """Where 80 % of the measured over the predicted times should lie, from errors of `of` on shapes left out.
 
-    low: float
-    high: float
+    The ends are arrays where they are those of several predictions.
+    """
+
+    low: Any
+    high: Any
     of: str
     median_error: float
 
@@ -149,12 +152,12 @@ class Report(Answer, Shown, Totals):
     @property
     def latency_low_s(self) -> float | None:
         """Lower end of the 80 % band around ℓ_dyn [s]; None where the error is not known."""
-        return self.latency_s * self.band.low if self.band else None
+        return float(self.latency_s * self.band.low) if self.band else None
 
     @property
     def latency_high_s(self) -> float | None:
         """Upper end of the 80 % band around ℓ_dyn [s]."""
-        return self.latency_s * self.band.high if self.band else None
+        return float(self.latency_s * self.band.high) if self.band else None
 
     @cached_property
     def break_even_rate(self) -> float | None:
@@ -196,6 +199,7 @@ class Report(Answer, Shown, Totals):
             "latency_high_s": self.latency_high_s,
             "latency_per_image_s": self.latency_per_image_s,
             "break_even_rate": self.break_even_rate,
+            "about": self.asked.cost_model.about,
             "notes": list(self.notes),
             "stages": [stage.to_dict() for stage in self.stages],
             "operators": [row.to_dict() for row in self.operators],

@@ -11,6 +11,7 @@ from latpred.models.calibrated.tiles import halvings
 from latpred.precision import PRECISIONS
 from latpred.prediction import curve
 from latpred.question import ask
+from latpred.show.tables import verdict
 from latpred.workloads.lowering import KERNELS
 
 H200, V100 = latpred.load_profile("h200"), latpred.load_profile("v100")
@@ -240,11 +241,40 @@ def test_a_band_says_where_most_measurements_lie():
 def test_what_a_report_says_of_errors():
     block = latpred.load_block("resnet50-stage1")
     assert "extrapolated: h200 was calibrated with batches 1 to 128, not 512" in calibrated(block, batch=512).notes
-    assert any("the published model was off by" in note for note in predict(block, H200).notes)
+    assert predict(block, H200).notes == ()
+    error = H200.calibration("fp32").published_error
+    assert predict(block, H200).to_dict()["about"] == (
+        f"published model: it reproduces the papers; on h200 it was off by {error:.0%} on average over measured blocks"
+    )
     a100 = latpred.load_profile("a100")
     assert predict(block, a100).notes == (
         "a100's parameters were never validated: no prediction was compared with a measurement",
     )
+
+
+def models_of(profile):
+    """Every cost model that a device has, in every precision and library."""
+    yield {"model": "published"}
+    yield {"model": "roofline"}
+    for found in profile.calibrations:
+        yield {"model": "calibrated", "precision": found.precision, "library": found.library}
+
+
+@pytest.mark.parametrize("name", latpred.list_profiles())
+@pytest.mark.parametrize("validated", [None, False])
+def test_no_report_contradicts_itself(name, validated):
+    """Whoever says how large an error was says nowhere that nothing was measured, nor that nothing was compared."""
+    profile = latpred.load_profile(name)
+    if validated is not None:
+        profile = profile.replace(validated=validated)
+    target = latpred.Convolution(c_in=64, c_out=64, height=56, width=56, kernel=3)
+    for how in models_of(profile):
+        said = verdict(predict(target, profile, **how))
+        errors = [line for line in said.splitlines() if "off by" in line or "median error" in line]
+        unknown = [line for line in said.splitlines() if "not measured" in line or "never validated" in line]
+        assert not (errors and unknown), said
+        assert len(errors) <= 1, said
+        assert errors or unknown or how["model"] == "roofline" or profile.calibrations, said
 
 
 @pytest.mark.parametrize(

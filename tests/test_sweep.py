@@ -25,7 +25,7 @@ def test_rows_are_in_the_order_of_the_docstring():
     expected = [latpred.predict(t, d, p, batch=b).latency_s for t, d, b, p in itertools.product(*axes)]
     assert frame["latency_s"].tolist() == pytest.approx(expected, rel=1e-12)
     assert frame["r"].tolist() == [0.5, 0.25, 0.5, 0.25, 0.75, 0.5] * 8
-    assert frame.attrs["notes"] == []
+    assert frame.attrs["notes"] == list(latpred.predict(RESNET.stage(3), V100, paradigms[2]).notes)
 
 
 def test_settings_are_told_apart():
@@ -84,12 +84,12 @@ def test_what_does_not_fit_is_left_out_with_one_note():
         ("small", "v100", 4),
         ("small", "tx2", 4),
     ]
-    assert frame.attrs["notes"] == [
-        "left out, as they do not fit: spatial(S=8) of resnet50; spatial(S=8), spatial(S=7) of small"
-    ]
+    first, *others = frame.attrs["notes"]
+    assert first == "left out, as they do not fit: spatial(S=8) of resnet50; spatial(S=8), spatial(S=7) of small"
+    assert not any("left out" in note for note in others)
     groups = latpred.sweep([RESNET], [V100], latpred.grid(latpred.Channel, granularity=[64, 128], r=[0.5, 0.6]))
     assert groups["granularity"].tolist() == [64, 64]
-    assert groups.attrs["notes"] == ["left out, as they do not fit: channel(G=128) of resnet50"]
+    assert groups.attrs["notes"][0] == "left out, as they do not fit: channel(G=128) of resnet50"
 
 
 def test_a_sweep_of_which_nothing_fits_or_that_is_wrong_ends():
@@ -97,6 +97,60 @@ def test_a_sweep_of_which_nothing_fits_or_that_is_wrong_ends():
         latpred.sweep([RESNET], [V100], [latpred.Spatial(S=8, r=0.5)])
     with pytest.raises(latpred.InputError, match="S has 2 values; give one, or 4"):
         latpred.sweep([RESNET], [V100], [latpred.Spatial(S=4, r=0.5), latpred.Spatial(S=[4, 4], r=0.5)])
+
+
+def test_the_band_is_that_of_each_prediction():
+    """One curve over common rates, one setting with a rate per block; none of a model that has no errors."""
+    paradigms = [
+        latpred.Spatial(S=1, r=0.3),
+        latpred.Channel(G=32, r=0.9),
+        latpred.Spatial(S=1, r=0.8),
+        latpred.Layer(r=[0.1, 0.9] * 8),
+        latpred.Static(),
+    ]
+    how = {"model": "calibrated", "precision": "fp16"}
+    for target in (RESNET, RESNET.stage(2), BLOCK):
+        settings = paradigms if target is RESNET else [*paradigms[:3], latpred.Layer(r=0.4)]
+        frame = latpred.sweep([target], [H200], settings, batches=[1, 32], **how)
+        reports = [latpred.predict(target, H200, p, batch=b, **how) for b in (1, 32) for p in settings]
+        for end in ("latency_low_s", "latency_high_s"):
+            assert frame[end].tolist() == pytest.approx([getattr(report, end) for report in reports], rel=1e-12)
+    assert latpred.sweep([BLOCK], [H200], paradigms[:2])[["latency_low_s", "latency_high_s"]].isna().all(axis=None)
+
+
+def test_a_sweep_notes_what_predictions_note_once():
+    """S = 3 and 5 do not divide 56; batches beyond those measured; a joint paradigm was never measured."""
+    paradigms = [latpred.Spatial(S=S, r=r) for S in (3, 4, 5) for r in (0.2, 0.5)]
+    batches = [1, 256, 512, 128]
+    found = latpred.sweep([BLOCK], [H200, TX2], paradigms, batches=batches).attrs["notes"]
+    assert [note.partition(" does not divide")[0] for note in found] == ["resnet50-stage1: S=3", "resnet50-stage1: S=5"]
+    joint = latpred.Joint(latpred.Layer(r=0.5), latpred.Spatial(S=4, r=0.5))
+    found = latpred.sweep([BLOCK], [H200], [*paradigms, joint], batches=batches, model="calibrated").attrs["notes"]
+    extrapolated = "extrapolated: h200 was calibrated with batches 1 to 128, not 256, 512"
+    assert found[1] == extrapolated
+    assert len(found) == len(set(found)) == 4
+    of_one = latpred.predict(BLOCK, H200, joint, batch=256, model="calibrated").notes
+    assert of_one[0] == found[-1]
+    assert of_one[1].startswith("extrapolated: h200")
+    unknown = latpred.sweep([BLOCK], ["h100"], paradigms[2:4]).attrs["notes"]
+    assert unknown == list(latpred.predict(BLOCK, "h100", paradigms[2]).notes)
+
+
+def test_the_command_prints_the_first_notes(run):
+    asked = "--device h100 --block r50-stage1 --r 0.5 --format csv --S"
+    code, out, err = run(f"sweep {asked} 3,4")
+    assert (code, out.count("\n")) == (0, 3)
+    assert [line.partition(":")[0] for line in err.splitlines()] == ["note", "note"]
+    err = run(f"sweep {asked} " + ",".join(map(str, range(30, 56))))[2]
+    assert len(err.splitlines()) == 9
+    assert err.splitlines()[-1] == "note: and 19 more such notes"
+
+
+def test_ablations_say_the_same_notes(run):
+    out = run("ablate-fusion --device h100 --block r50-stage1 --S 3 --r 0.5")[1]
+    noted = latpred.predict(BLOCK, "h100", latpred.Spatial(S=3, r=0.5)).notes
+    assert len(noted) == 2
+    assert [line for line in out.splitlines() if line.startswith("note: ")] == [f"note: {note}" for note in noted]
 
 
 def test_grids():

@@ -1,5 +1,8 @@
 """What is printed fits the screen: every console command of the pages, at 80 columns and 120, piped or not."""
 
+import csv
+import io
+import json
 import os
 import pty
 import re
@@ -8,6 +11,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -163,6 +167,25 @@ def _read(terminal):
         return os.read(terminal, 65536)
     except OSError:
         return b""
+
+
+def test_the_list_of_devices_for_programs_says_the_same(run):
+    """The first lines of each calibration in the YAML file, by hand; CSV names precisions and libraries."""
+    records = {record["name"]: record for record in json.loads(run("devices list --format json")[1])}
+    of_v100 = records["v100"]["calibrations"]
+    assert [(found["precision"], found["library"]) for found in of_v100] == [("fp16", "tensorrt"), ("fp32", "tensorrt")]
+    assert [found["precision"] for found in records["h200"]["calibrations"]] == ["fp16", "fp32", "tf32"]
+    fp32 = records["h200"]["calibrations"][1]
+    profile = yaml.safe_load((documents.ROOT / "hardware" / "h200.yaml").read_text(encoding="utf-8"))
+    (as_written,) = (found for found in profile["calibrations"] if found["precision"] == "fp32")
+    assert fp32["median_errors"] == {name: error["median_error"] for name, error in as_written["errors"].items()}
+    assert (fp32["published_error"], fp32["batches"]) == (as_written["published_error"], as_written["batches"])
+    assert records["tx2"]["calibrations"] == []
+    rows = list(csv.DictReader(io.StringIO(run("devices list --format csv")[1])))
+    assert {row["name"]: row["calibrations"] for row in rows if row["calibrations"]} == {
+        "h200": "fp16 with triton, fp32 with triton, tf32 with triton",
+        "v100": "fp16 with tensorrt, fp32 with tensorrt",
+    }
 
 
 def test_the_list_of_devices_says_what_was_calibrated(shown, capsys, monkeypatch):

@@ -34,11 +34,8 @@ def ablate_fusion(
     """
     loaded, preset = targets.load()
     edge = _patch_edge(S, preset)
-    results = [
-        ablate(target, profile, edge, options.one(r), **how)
-        for target in loaded
-        for profile in options.load_devices(devices)
-    ]
+    asked = [(target, profile) for target in loaded for profile in options.load_devices(devices)]
+    results = [ablate(target, profile, edge, options.one(r), **how) for target, profile in asked]
     if form == "json":
         output.print_json([row.to_dict() for rows in results for row in rows])
     elif form == "csv":
@@ -46,9 +43,9 @@ def ablate_fusion(
     else:
         from latpred.show import tables as table
 
-        for rows in results:
-            known = rows[0].asked.cost_model.about
-            output.print_rich(table.ablation_table(rows), known, "")
+        for (target, profile), rows in zip(asked, results, strict=True):
+            notes = output.notes_of(target, profile, how, Spatial(S=edge, r=options.one(r)))
+            output.print_rich(table.ablation_table(rows), *notes, rows[0].asked.cost_model.about, "")
 
 
 def _patch_edge(S: tuple[Any, ...] | None, preset: Paradigm | None) -> Any:

@@ -41,7 +41,14 @@ def list_devices(form: str) -> None:
 
         output.print_rich(device_table(profiles), trust_table(profiles))
     else:
-        _print_records([_parameters(profile) for profile in profiles], form)
+        records = [
+            {
+                **_parameters(profile),
+                "calibrations": profile.calibrated_for if form == "csv" else _calibrations(profile),
+            }
+            for profile in profiles
+        ]
+        _print_records(records, form)
 
 
 @devices.command("show")
@@ -96,6 +103,21 @@ def _judged(file: Path) -> bool:
 
 def _parameters(profile: HardwareProfile) -> dict[str, object]:
     return profile.model_dump(mode="json", exclude={"sources", "datasheet", "peaks", "calibrations"})
+
+
+def _calibrations(profile: HardwareProfile) -> list[dict[str, object]]:
+    """What the calibrated model knows on a device, and how good it is on shapes left out of the fit."""
+    return [
+        {
+            "precision": found.precision,
+            "library": found.library,
+            "batches": list(found.batches),
+            "rows": found.provenance.rows,
+            "median_errors": {error.name: error.median_error for error in found.errors},
+            "published_error": found.published_error,
+        }
+        for found in profile.calibrations
+    ]
 
 
 def _print_records(records: list[dict[str, object]], form: str) -> None:

@@ -16,10 +16,10 @@ from latpred.devices.catalogue import list_profiles, load_profile
 from latpred.devices.profile import HardwareProfile
 from latpred.models.interface import MODELS
 from latpred.precision import PRECISIONS
-from latpred.wording import quoted
+from latpred.wording import quoted, unknown
 from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.catalogue import AnyNetwork, list_networks, list_presets, load_block, load_network, load_preset
-from latpred.workloads.networks import Network
+from latpred.workloads.networks import PARTS, Network
 from latpred.workloads.paradigms import Paradigm
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,10 +50,12 @@ def rate_ranges(context: click.Context, parameter: click.Parameter, text: str | 
 
 
 def _shares(given: tuple[float, ...] | None) -> tuple[float, ...] | None:
-    """The rates; those typed as percentages are refused with the share that is meant."""
+    """The rates; for those typed as percentages the line has the share that is meant."""
     for value in given or ():
-        if 1 < value <= 100 and value.is_integer():
-            raise click.BadParameter(f"rates are shares from 0 to 1; {value:g} is none: did you mean {value / 100:g}?")
+        if not 0 <= value <= 1:
+            percent = 1 < value <= 100 and value.is_integer()
+            instead = f"; write {value / 100:g} for {value:g} %" if percent else ""
+            raise click.BadParameter(f"rates are shares from 0 to 1, got {value:g}{instead}")
     return given
 
 
@@ -117,6 +119,15 @@ def _image_size(context: click.Context, parameter: click.Parameter, text: str | 
 def names(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
     """Names separated by commas."""
     return tuple(text.split(",")) if text else ()
+
+
+def _parts(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
+    """Parts of a network beside its stages."""
+    given = names(context, parameter, text)
+    for name in given:
+        if name not in PARTS:
+            raise click.BadParameter(unknown("part", name, PARTS))
+    return given
 
 
 def _several(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -273,7 +284,7 @@ def target_options(*, blocks: bool = True, preset: bool = False) -> Callable[[F]
         callback=_several,
         shell_complete=_completing(_block_names),
     )
-    include = click.option("--include", callback=names, metavar="PART,…", help="Count also the network's stem, head.")
+    include = click.option("--include", callback=_parts, metavar="PART,…", help="Count also the network's stem, head.")
     published = preset_option("Published dynamic network, from `latpred networks list`.")
     options = [_networks_option(required=not blocks), image_size_option, include]
     return _bundled("targets", Targets, [*([block] if blocks else []), *options, *([published] if preset else [])])

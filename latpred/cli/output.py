@@ -17,6 +17,8 @@ import click
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from latpred.workloads.paradigms import Paradigm
+
 
 #: Characters of a word, and of an error's line, that are printed.
 MOST_OF_A_WORD, MOST_OF_A_LINE = 160, 2_000
@@ -38,11 +40,12 @@ def print_json(content: Any) -> None:
     click.echo(json_text(content))
 
 
-def notes_of(network: Any, profile: Any, how: Mapping[str, Any]) -> list[str]:
-    """What `predict` notes of a network in its static form: what is rounded, extrapolated, or never validated."""
-    from latpred.prediction import predict
+def notes_of(target: Any, profile: Any, how: Mapping[str, Any], paradigm: Paradigm | None = None) -> list[str]:
+    """What `predict` notes of a target, static or under a paradigm: what is rounded, extrapolated, never validated."""
+    from latpred import prediction
+    from latpred.question import ask
 
-    return [f"note: {note}" for note in predict(network, profile, **how).notes]
+    return [f"note: {note}" for note in prediction.notes_of(ask(target, profile, **how), paradigm or prediction.STATIC)]
 
 
 def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:

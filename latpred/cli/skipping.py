@@ -9,7 +9,6 @@ import click
 
 from latpred import wording
 from latpred.cli import options
-from latpred.wording import did_you_mean, quoted
 from latpred.workloads.lowering.skipping import FUSIONS
 from latpred.workloads.paradigms import RATES, SINGLE, Joint, Paradigm, Static
 
@@ -50,8 +49,7 @@ def _fusions(context: click.Context, parameter: click.Parameter, text: str | Non
     names = tuple(dict.fromkeys(text.split(","))) if text else ()
     unknown = [name for name in names if name not in FUSIONS]
     if unknown:
-        hint = did_you_mean(unknown[0], FUSIONS)
-        raise click.BadParameter(f"{quoted(unknown[0])} is no fusion; choose from {', '.join(FUSIONS)}{hint}")
+        raise click.BadParameter(wording.unknown("fusion", unknown[0], FUSIONS))
     return names
 
 

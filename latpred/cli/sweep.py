@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from latpred.workloads.paradigms import Paradigm, Spatial
 if TYPE_CHECKING:
     import pandas
 
+#: Notes of a sweep that are printed.
+MOST_NOTES = 8
 DATA_SUFFIXES = (".csv", ".json")
 
 
@@ -69,8 +71,7 @@ def sweep(
     batches = [_whole(size) for size in batch] if batch else [None]
     with progress_bar("predicting") as progress:
         frame = sweep_latency(loaded, profiles, settings, batches=batches, progress=progress, **how)
-    for note in frame.attrs["notes"]:
-        click.echo(f"note: {note}", err=True)
+    _say(frame.attrs["notes"])
     if output_file:
         _write(frame, output_file)
     if plot:
@@ -81,6 +82,14 @@ def sweep(
         click.echo(f"wrote {plot}", err=True)
     if not (plot or output_file) or form != "table":
         _print(frame, form)
+
+
+def _say(notes: Sequence[str]) -> None:
+    """The first notes, on stderr; those of a sweep over many granularities are many alike."""
+    for note in notes[:MOST_NOTES]:
+        click.echo(f"note: {note}", err=True)
+    if len(notes) > MOST_NOTES:
+        click.echo(f"note: and {len(notes) - MOST_NOTES} more such notes", err=True)
 
 
 def _say_if_meant_per_stage(symbol: str, given: tuple[Any, ...] | None, targets: list[Any]) -> None:

@@ -178,7 +178,8 @@ class HardwareProfile(Shown, Record):
     def caveats(self, calibration: Calibration | None = None) -> tuple[str, ...]:
         """What a reader must know of the parameters; little where a calibration of this device says how good it is."""
         notes = []
-        if not (self.validated or calibration):
+        compared = any(found.published_error is not None for found in self.calibrations)
+        if not (self.validated or calibration or compared):
             notes.append(
                 f"{self.name}'s parameters were never validated: no prediction was compared with a measurement"
             )

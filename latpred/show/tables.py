@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import starmap
-from math import floor
+from math import floor, isnan
 from typing import TYPE_CHECKING
 
 from latpred.report import OperatorRow, Report, Subtotal, Totals, kernels_in_words, largest_part
@@ -208,10 +208,10 @@ def sweep_table(frame: pandas.DataFrame) -> FittedTable:
     for row in frame.itertuples():
         granularity = "" if row.granularity is None else str(row.granularity)
         cells = (row.target, row.device, row.paradigm, granularity, number(row.r), str(row.batch))
-        static = row.static_latency_s / row.batch
-        table.add_row(
-            *cells, seconds(row.latency_per_image_s), seconds(static), f"{row.ratio:.3f}", f"{row.macs_ratio:.3f}"
-        )
+        ends = (row.latency_per_image_s, row.latency_low_s / row.batch, row.latency_high_s / row.batch)
+        latency = seconds(ends[0]) if isnan(ends[1]) else with_band(*ends)
+        static = seconds(row.static_latency_s / row.batch)
+        table.add_row(*cells, latency, static, f"{row.ratio:.3f}", f"{row.macs_ratio:.3f}")
     return table
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import GranularityError, InputError
-from latpred.prediction import curve
+from latpred.prediction import band_of_curve, curve, notes_of
 from latpred.question import Target, ask
 from latpred.wording import listed, quoted
 from latpred.workloads.paradigms import RATES, Joint, Paradigm, Static, spelled
@@ -35,6 +35,8 @@ COLUMNS = (
     "precision",
     "library",
     "latency_s",
+    "latency_low_s",
+    "latency_high_s",
     "latency_per_image_s",
     "static_latency_s",
     "ratio",
@@ -125,8 +127,9 @@ def sweep(
 
     Returns
     -------
-    A frame with the columns `COLUMNS`; times in seconds, for the whole batch unless `per_image`. Its `attrs["notes"]`
-    is a list of sentences: what was left out.
+    A frame with the columns `COLUMNS`; times in seconds, for the whole batch unless `per_image`. `latency_low_s` and
+    `latency_high_s` are the 80 % band, NaN where it is not known. `attrs["notes"]` of the frame is a list of sentences:
+    what was left out, and what `latpred.predict` notes, each once.
 
     Raises
     ------
@@ -146,7 +149,10 @@ def sweep(
     points = list(product(questions, lines))
     if not points:
         raise InputError("the sweep is empty: give at least one target, device, paradigm, rate and batch")
-    parts, left_out = [], _LeftOut()
+    parts, left_out, notes = [], _LeftOut(), dict[str, None]()
+    batches_of: dict[str, dict[int, None]] = {}
+    for asked in questions:
+        batches_of.setdefault(asked.profile.name, {})[asked.batch] = None
     for done, (asked, line) in enumerate(points):
         if progress:
             progress(done, len(points))
@@ -155,6 +161,8 @@ def sweep(
         except GranularityError as problem:
             left_out.add(line.paradigm, asked.target, problem)
             continue
+        band = band_of_curve(asked, line.paradigm, line.rates)
+        notes.update(dict.fromkeys(notes_of(asked, line.paradigm, tuple(batches_of[asked.profile.name]))))
         parts.append(
             {
                 **asked.to_dict(),
@@ -163,6 +171,8 @@ def sweep(
                 "options": _options(line.paradigm, common_rate=line.rates is not None),
                 "r": _rates_of(line.paradigm) if line.rates is None else line.rates,
                 "latency_s": found.latency_s,
+                "latency_low_s": found.latency_s * band.low if band else np.nan,
+                "latency_high_s": found.latency_s * band.high if band else np.nan,
                 "latency_per_image_s": found.latency_s / asked.batch,
                 "static_latency_s": found.static_latency_s,
                 "ratio": found.latency_s / found.static_latency_s,
@@ -173,10 +183,10 @@ def sweep(
         )
     if progress:
         progress(len(points), len(points))
-    notes = left_out.notes(nothing_left=not parts)
+    said = [*left_out.notes(nothing_left=not parts), *notes]
     order = np.argsort(_column(parts, "place"), kind="stable")
     frame: pandas.DataFrame = pandas.DataFrame({column: _column(parts, column)[order] for column in COLUMNS})
-    frame.attrs["notes"] = notes
+    frame.attrs["notes"] = said
     return frame
 
 

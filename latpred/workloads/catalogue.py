@@ -198,10 +198,11 @@ def load_block(name_or_path: str | Path | Bottleneck, image_size: tuple[int, int
         return parse(Bottleneck, {"name": Path(name).stem, **read_yaml(Path(name))}, Path(name))
     match = _BLOCK.fullmatch(name.lower())
     if not match:
+        hint = did_you_mean(name, _block_names())
+        give = f"{hint} Give" if hint else "; give"
         raise NetworkError(
-            f"unknown block {quoted(name)}{did_you_mean(name, _block_names())}; name it <network>-stage<k> or "
-            f"<network>-stage<k>-first, e.g. resnet50-stage1 (networks: {listed(list_networks())}), or give the path "
-            "of a .yaml file"
+            f"unknown block {quoted(name)}{give} <network>-stage<k> or <network>-stage<k>-first, where the network is "
+            f"one of {listed(list_networks())}; or the path of a .yaml file"
         )
     network = load_network(match[1], image_size)
     if not isinstance(network, Network):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from itertools import chain
 from math import gcd
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, get_args
 
 from pydantic import Field, model_validator
 
@@ -27,6 +27,7 @@ ImageSize = Annotated[tuple[ImageEdge, ImageEdge], Plain]
 MOST_BLOCKS = 10_000
 
 Part = Literal["stem", "head"]
+PARTS: tuple[Part, ...] = get_args(Part)
 #: A pooling stem halves the map once more, with a 3×3 maximum of stride 2.
 _POOL_STRIDE = 2
 

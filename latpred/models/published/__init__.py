@@ -68,6 +68,7 @@ class Published(CostModel):
             )
         refuse_library(self.name, library)
         self.machine = Machine.of(profile)
+        self.profile = profile
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -76,8 +77,12 @@ class Published(CostModel):
 
     @property
     def about(self) -> str:
-        """It says of itself what it is."""
-        return "published model: it reproduces the papers; its error on real hardware is not known"
+        """Its error where blocks were measured; elsewhere that it is not known."""
+        name, known = self.profile.name, f"its error on {self.profile.name} was not measured"
+        for found in self.profile.calibrations:
+            if found.published_error is not None:
+                known = f"on {name} it was off by {found.published_error:.0%} on average over measured blocks"
+        return f"published model: it reproduces the papers; {known}"
 
     def cost(self, operator: op.Operator, batch: Numbers, *, chained: bool = False) -> Cost:
         """MODEL §3–§7, whatever runs before; a stack whose tiles differ with the rates is asked one by one."""
