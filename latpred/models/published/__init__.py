@@ -17,7 +17,7 @@ import numpy as np
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
 from latpred.models.interface import Cost, CostModel, Fill, check_known, refuse_library, unsupported
-from latpred.models.published import convolutions, maps, tokens
+from latpred.models.published import candidates, convolutions, maps, tokens
 from latpred.models.published.machine import Machine, efficiency
 from latpred.models.published.stacks import in_a_row
 from latpred.models.tiling import Numbers
@@ -94,6 +94,8 @@ class Published(CostModel):
             return _single(operator, self.machine, batch)
         if kind in STACKED and not _has_channel_rates(operator):
             return COSTS[kind](operator, self.machine, batch)
+        if kind is op.Convolution and candidates.switched_sides(operator):  # type: ignore[arg-type]
+            return candidates.convolutions(operator, self.machine, batch)  # type: ignore[arg-type]
         return in_a_row([_single(each, self.machine, batch) for each in _members(operator)])
 
     def fill(self, cost: Cost) -> Fill | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,18 @@ from latpred.workloads.densities import mean_active_patches
 PATCHES_TOGETHER = 256
 
 
+class Traffic(NamedTuple):
+    """Seconds that weights, input and output of all channels take."""
+
+    weights_s: Numbers
+    input_s: Numbers
+    output_s: Numbers
+
+    def at(self, weights_read: Numbers, rho_i: Numbers, rho_o: Numbers) -> Numbers:
+        """Seconds for a share of the weights, and the channels that are on [s]."""
+        return self.weights_s * weights_read + self.input_s * rho_i + self.output_s * rho_o
+
+
 def _filter_tiles(o: op.Convolution, c_t: Numbers, h_t: Numbers, w_t: Numbers) -> tuple[Numbers, Numbers, Numbers]:
     """Weights, input with halo, and output elements of a convolution's tile: W_pe, I_pe, O_pe (MODEL §3)."""
     C, k, s = o.c_in // o.groups, o.kernel, o.stride
@@ -31,24 +44,44 @@ def _density(n_c: Numbers, c_t: Numbers, rho: Numbers) -> Numbers:
     return 1.0 if rho.ndim == 0 and rho == 1 else fullest_density(n_c, c_t, rho)
 
 
-def convolution(o: op.Convolution, M: Machine, N: int) -> Cost:
-    """Dense, or with channel rates: MODEL §3."""
-    h, w, C, k, s = o.out_height, o.out_width, o.c_in // o.groups, o.kernel, o.stride
-    rho_i, rho_o = np.asarray(o.input_rate), np.asarray(o.output_rate)
+def off_chip(o: op.Convolution, M: Machine, N: int) -> Traffic:
+    """What a convolution of all channels moves off-chip, each element once: MODEL §3."""
+    pixels = o.out_height * o.out_width
+    return Traffic(o.weights / M.beta, o.c_in * pixels * o.stride**2 * N / M.beta, o.c_out * pixels * N / M.beta)
+
+
+def in_tiles(
+    o: op.Convolution, M: Machine, N: int, c_t: Numbers, h_t: Numbers, w_t: Numbers
+) -> tuple[Numbers, Traffic]:
+    """Compute time of all channels, and what they move within the L2, at tiles: MODEL §3."""
+    h, w, C, k = o.out_height, o.out_width, o.c_in // o.groups, o.kernel
+    n = ceil_div(o.c_out, c_t) * ceil_div(h, h_t) * ceil_div(w, w_t)
+    W_pe, I_pe, O_pe = _filter_tiles(o, c_t, h_t, w_t)
+    element_s = n / (M.beta2 * M.coalescing(w_t, w - w_t))
+    dense_s = M.lane_seconds(O_pe * C * k**2 * N, O_pe) * M.waves(n)
+    return dense_s, Traffic(W_pe * element_s, I_pe * N * element_s, O_pe * N * element_s)
+
+
+def at_rates(
+    N: int, dram: Traffic, dense_s: Numbers, l2: Traffic, rho_i: Numbers, rho_o: Numbers, density: Numbers
+) -> Terms:
+    """What is left of a convolution at channel rates: MODEL §3."""
     # Only a batch of one reads just the weights it needs.
     weights_read, tile_weights_read = (rho_o, rho_i * rho_o) if N == 1 else (1.0, 1.0)
-    dram = o.weights * weights_read + o.c_in * h * s * w * s * N * rho_i + o.c_out * h * w * N * rho_o
+    l2_s = l2.at(tile_weights_read, rho_i, rho_o)
+    return dense_s * rho_i * density, dram.at(weights_read, rho_i, rho_o) + l2_s, l2_s
+
+
+def convolution(o: op.Convolution, M: Machine, N: int) -> Cost:
+    """Dense, or with channel rates: MODEL §3."""
+    rho_i, rho_o = o.rates
+    dram, extents = off_chip(o, M, N), (o.c_out, o.out_height, o.out_width)
 
     def terms(c_t: Numbers, h_t: Numbers, w_t: Numbers) -> Terms:
-        n_c = ceil_div(o.c_out, c_t)
-        n = n_c * ceil_div(h, h_t) * ceil_div(w, w_t)
-        W_pe, I_pe, O_pe = _filter_tiles(o, c_t, h_t, w_t)
-        l2 = n * (W_pe * tile_weights_read + I_pe * rho_i * N + O_pe * rho_o * N)
-        l2_s = l2 / (M.beta2 * M.coalescing(w_t, w - w_t))
-        dense = M.lane_seconds(O_pe * C * k**2 * N, O_pe) * M.waves(n)
-        return dense * rho_i * _density(n_c, c_t, rho_i * rho_o), dram / M.beta + l2_s, l2_s
+        density = _density(ceil_div(o.c_out, c_t), c_t, rho_i * rho_o)
+        return at_rates(N, dram, *in_tiles(o, M, N, c_t, h_t, w_t), rho_i, rho_o, density)
 
-    return M.cheapest_cost((tile_edges(o.c_out), tile_edges(h), tile_edges(w)), terms, (o.c_out, h, w))
+    return M.cheapest_cost(tuple(map(tile_edges, extents)), terms, extents)
 
 
 def layer_masker(o: op.LayerMasker, M: Machine, N: int) -> Cost:

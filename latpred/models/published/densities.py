@@ -1,8 +1,11 @@
-"""How full the fullest tile of a channel-dynamic kernel is (MODEL §2)."""
+"""How full the fullest tile of a channel-dynamic kernel is (MODEL §2): one by one, and from tables."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from math import factorial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,9 +21,10 @@ def fullest_density(n: ArrayLike, c: ArrayLike, p: ArrayLike) -> NDArray[np.floa
     0.75
     """
     n, c, p = np.broadcast_arrays(n, c, p)
-    density = np.empty(p.shape)
-    for channels in np.unique(c):
-        at = c == channels
+    # Of one tile it is the mean, p.
+    density = np.array(p, dtype=float)
+    for channels in np.unique(c[n > 1]):
+        at = (c == channels) & (n > 1)
         beyond = _binomial_tail(int(channels), p[at])
         fullest = np.mean(-np.expm1(n[at] * np.log1p(-beyond)), axis=0)
         density[at] = np.where(p[at] == 0, 0.0, np.maximum(p[at], fullest))
@@ -45,3 +49,54 @@ def _binomial_tail(c: int, p: NDArray[np.float64]) -> NDArray[np.float64]:
 def _log_factorials(c: int) -> NDArray[np.float64]:
     """log(k!) for k = 0 … c."""
     return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, c + 1)))])
+
+
+#: Terms of the cosine series of D, per √(n·c): they fall as exp(−m²/(n·c)), and the rest of them is below 1e-15.
+_TERMS = 6
+#: Nodes of a table, per term.
+_NODES = 4
+#: Terms of a Taylor series about the nearest node, which leaves out less than 1e-14.
+_ORDER = 8
+
+
+@dataclass(frozen=True, eq=False)
+class DensityTable:
+    """D(n, c, p) of several pairs (n, c) for any p, to 1e-13.
+
+    With p = sin²(θ/2), D is a polynomial in cos θ, and so a cosine series in θ of which the first terms count. `taylor`
+    holds D^(k)(θ)/k! of a pair at `nodes` + 1 angles from 0 to π, from row `first` on; shape (rows, order).
+    """
+
+    taylor: NDArray[np.float64]
+    first: NDArray[np.int64]
+    nodes: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, n: NDArray[np.float64], c: NDArray[np.float64]) -> DensityTable:
+        """The table of pairs, `n` and `c` of shape (pairs,) each."""
+        terms = 16 * int(np.ceil(_TERMS / 16 * np.sqrt(np.max(n * c))))
+        nodes, order = terms * _NODES, np.arange(terms + 1)
+        samples = fullest_density(n[:, np.newaxis], c[:, np.newaxis], np.sin(order * np.pi / terms / 2) ** 2)
+        series = np.fft.rfft(np.hstack([samples, samples[:, -2:0:-1]])).real * _NODES
+        taylor = [np.fft.irfft(series * (1j * order) ** k / factorial(k), 2 * nodes) for k in range(_ORDER)]
+        rows = np.stack(taylor, axis=-1)[:, : nodes + 1].reshape(-1, _ORDER)
+        return cls(rows, np.arange(len(n)) * (nodes + 1), np.full(len(n), nodes))
+
+    @classmethod
+    def joined(cls, tables: Sequence[DensityTable]) -> DensityTable:
+        """Tables as one, the pairs of one after those of another."""
+        before = np.cumsum([0, *(len(table.taylor) for table in tables)])
+        first = [table.first + rows for table, rows in zip(tables, before, strict=False)]
+        taylor, nodes = [table.taylor for table in tables], [table.nodes for table in tables]
+        return cls(np.concatenate(taylor), np.concatenate(first), np.concatenate(nodes))
+
+    def at(self, pair: NDArray[np.int64], p: NDArray[np.float64]) -> NDArray[np.float64]:
+        """D of the pairs by number at `p`; both broadcast."""
+        theta, nodes = 2 * np.arcsin(np.sqrt(p)), self.nodes[pair]
+        nearest = np.rint(theta * nodes / np.pi)
+        away = theta - nearest * np.pi / nodes
+        coefficients = self.taylor[self.first[pair] + nearest.astype(np.int64)]
+        density: NDArray[np.float64] = coefficients[..., -1]
+        for k in range(_ORDER - 2, -1, -1):
+            density = density * away + coefficients[..., k]
+        return density
