@@ -33,8 +33,6 @@ Curve: TypeAlias = Callable[[Floats], Floats]
 
 #: Settings at a time: what is made of them stays in the caches.
 _CHUNK = 1 << 15
-#: Rates that are asked for at a time, where each may have a search of its own.
-_ASKED = 1 << 8
 #: Longer staircases are not made; their steps are asked one by one.
 _MOST_STAIRS = 1_000_000
 
@@ -145,7 +143,7 @@ class _Asker:
     def __call__(self, rates: Floats, *, runs: bool = True) -> Floats:
         """Latency [s] at each rate, equal ones asked once; without `runs` as if the step ran for every sample."""
         distinct, places = np.unique(rates, return_inverse=True)
-        parts = [self._ask(distinct[start : start + _ASKED], runs) for start in range(0, len(distinct), _ASKED)]
+        parts = [self._ask(distinct[start : start + _CHUNK], runs) for start in range(0, len(distinct), _CHUNK)]
         return np.concatenate(parts)[places]
 
     def _ask(self, rates: Floats, runs: bool) -> Floats:

@@ -19,7 +19,7 @@ from latpred.errors import InputError
 from latpred.models.interface import Cost, CostModel, Fill, check_known, refuse_library, unsupported
 from latpred.models.published import candidates, convolutions, maps, tokens
 from latpred.models.published.machine import Machine, efficiency
-from latpred.models.published.stacks import in_a_row
+from latpred.models.published.stacks import end_to_end, in_a_row
 from latpred.models.tiling import Numbers
 from latpred.workloads import operators as op
 from latpred.workloads.lowering import PUBLISHED
@@ -48,6 +48,8 @@ COSTS: dict[type[op.Operator], Callable[..., Cost]] = {
 }
 #: Operators whose tiles do not follow the patches' rate: a stack of them is one call.
 STACKED = (op.PatchConvolution, op.MaskerConvolution, op.ScatterAdd, op.Gather, op.Scatter, op.PatchGlobalPool)
+#: Rates of an operator at a time, where each has a search of its own.
+_SEARCHED = 256
 #: What the model does not heed.
 UNHEEDED = {"channel_group": "its channels are on one by one (MODEL §10, oddity 3); leave it out, or use the roofline"}
 
@@ -114,9 +116,15 @@ class Published(CostModel):
 
 def _single(operator: op.Operator, machine: Machine, batch: Numbers) -> Cost:
     """Equal questions are answered once; arrays of rates have no hash, and are not asked for twice."""
-    if any(isinstance(value, np.ndarray) for value in operator.__dict__.values()):
-        return COSTS[type(operator)](operator, machine, batch)
-    return _cached(operator, machine, batch)
+    arrays = {name: value for name, value in operator.__dict__.items() if isinstance(value, np.ndarray)}
+    if not arrays:
+        return _cached(operator, machine, batch)
+    costs = []
+    for start in range(0, max(map(len, arrays.values())), _SEARCHED):
+        part = {name: values[start : start + _SEARCHED] for name, values in arrays.items()}
+        asked = op.unchecked(type(operator), {**operator.__dict__, **part})
+        costs.append(COSTS[type(operator)](asked, machine, batch))
+    return costs[0] if len(costs) == 1 else end_to_end(costs)
 
 
 @lru_cache(maxsize=8192)

@@ -22,6 +22,7 @@ from latpred.workloads import operators as op
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
+Counts = NDArray[np.int16]
 
 #: The most output channels whose densities are tabulated; a table for more of them takes seconds.
 MOST_CHANNELS = 4096
@@ -38,7 +39,7 @@ class Candidates(NamedTuple):
     l2: Traffic
     pair: Places
     start: Places
-    many: Places
+    many: Counts
     densities: DensityTable
 
 
@@ -59,7 +60,7 @@ def convolutions(o: op.Convolution, M: Machine, N: int) -> Cost:
     start, many = found.start[operator, interval], found.many[operator, interval]
     dram = Traffic(*(np.broadcast_to(part, rates.shape[-1:]) for part in off_chip(o, M, N)))
     terms = np.empty((3, rate.size))
-    for part in np.array_split(np.argsort(many), -(-rate.size // _TOGETHER)):
+    for part in np.array_split(np.argsort(many, kind="stable"), -(-rate.size // _TOGETHER)):
         tiles = start[part] + np.minimum(np.arange(many[part].max())[:, np.newaxis], many[part] - 1)
         rho_i, rho_o = (rate[part] if side in sides else getattr(o, side) for side in ("input_rate", "output_rate"))
         density = found.densities.at(found.pair[tiles], rho_i * rho_o)
@@ -85,8 +86,8 @@ def _candidates(shapes: tuple[op.Convolution, ...], sides: tuple[str, ...], M: M
     found = [_of_shape(o, sides, M, N) for o in shapes]
     dense_s, *l2 = np.hstack([parts for parts, _, _ in found])
     pair = np.concatenate([pair + first_pair[o.c_out] for o, (_, pair, _) in zip(shapes, found, strict=True)])
-    many = np.array([count for _, _, count in found])
-    start = (np.cumsum(many) - many.ravel()).reshape(many.shape)
+    many = np.array([count for _, _, count in found], dtype=np.int16)
+    start = (np.cumsum(many, dtype=np.int64) - many.ravel()).reshape(many.shape)
     densities = DensityTable.joined([_densities(c_out) for c_out in widths])
     return Candidates(dense_s, Traffic(*l2), pair, start, many, densities)
 

@@ -40,6 +40,13 @@ def patch_tiling(tile: tuple[Numbers, ...], extents: tuple[int, ...], x: Numbers
     return Tiling(tile, extents, tuple(edges), parallel, float(x) / (ceil_div(x, m) * m))
 
 
+def end_to_end(costs: Sequence[Cost]) -> Cost:
+    """Costs of one operator at some rates each as its cost at all of them."""
+    pieces = zip(*(np.broadcast_arrays(*cost[:5]) for cost in costs), strict=True)
+    joined: Any = map(np.concatenate, pieces)
+    return Cost(*joined)
+
+
 def in_a_row(costs: Sequence[Cost]) -> Cost:
     """Costs of single operators as those of a stack: the last axis counts the operators."""
     columns = list(zip(*(cost[:5] for cost in costs), strict=True))
