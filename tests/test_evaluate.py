@@ -91,14 +91,15 @@ def test_blocks_on_drawn_devices(profile, block, batch, data):
     assert found == pytest.approx(each, rel=1e-9, abs=0)
 
 
-def test_a_column_per_stage_and_chunks_of_settings(monkeypatch):
-    per_stage = settings_of(4, 40)
-    per_block = np.repeat(per_stage, [3, 4, 6, 3], axis=1)
-    whole = latpred.evaluate(RESNET, "tx2", latpred.Channel(r=1.0), per_block)
+@pytest.mark.parametrize("paradigm", [latpred.Channel(r=1.0), OTHER_FORMS[-1]], ids=str)
+def test_a_column_per_stage_and_chunks_of_settings(monkeypatch, paradigm):
+    per_stage = settings_of(4, 20)
+    whole = latpred.evaluate(RESNET, "tx2", paradigm, np.repeat(per_stage, [3, 4, 6, 3], axis=1))
     monkeypatch.setattr("latpred.curves._CHUNK", 7)
+    monkeypatch.setattr("latpred.models.published._SEARCHED", 2)
     monkeypatch.setattr("latpred.models.published.candidates._TOGETHER", 3)
-    assert latpred.evaluate(RESNET, "tx2", latpred.Channel(r=1.0), per_stage) == pytest.approx(whole, rel=1e-12)
-    assert latpred.evaluate(RESNET, "tx2", latpred.Channel(r=1.0), np.empty((0, 16))).shape == (0,)
+    assert latpred.evaluate(RESNET, "tx2", paradigm, per_stage) == pytest.approx(whole, rel=1e-12, abs=0)
+    assert latpred.evaluate(RESNET, "tx2", paradigm, np.empty((0, 16))).shape == (0,)
 
 
 REFUSED = {
@@ -177,9 +178,11 @@ def test_the_candidates_hold_the_cheapest_tile_of_all(profile, drawn, batch, see
         assert parts == pytest.approx(every.latency_s, rel=1e-9, abs=0)
 
 
-def test_more_channels_than_are_tabulated_are_searched_at_each_rate():
-    block = latpred.Bottleneck(c_in=4, c_out=2 * candidates.MOST_CHANNELS, bottleneck_ratio=1, height=2, width=2)
-    rates = np.array([[0.1], [0.7]])
+def test_more_channels_than_are_tabulated_are_searched_at_each_rate(monkeypatch):
+    """A table of 100,000 channels would take minutes and gigabytes."""
+    block, rates = latpred.load_block("r50-stage1"), settings_of(1, 10)
+    tabulated = latpred.evaluate(block, "tx2", latpred.Channel(r=1.0), rates)
+    monkeypatch.setattr(candidates, "MOST_CHANNELS", 63)
+    monkeypatch.setattr(candidates, "convolutions", None)
     found = latpred.evaluate(block, "tx2", latpred.Channel(r=1.0), rates)
-    each = [latpred.predict(block, "tx2", latpred.Channel(r=r)).latency_s for (r,) in rates.tolist()]
-    assert found == pytest.approx(each, rel=1e-9)
+    assert found == pytest.approx(tabulated, rel=1e-9, abs=0)
