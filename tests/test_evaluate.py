@@ -114,8 +114,11 @@ REFUSED = {
     "15 columns": (("resnet50", "v100", PARADIGMS[0], [[1.0] * 15]), r"16 columns \(blocks\) or 4 \(stages\)"),
     "percents": (("resnet50", "v100", PARADIGMS[0], [[60.0] * 16]), "rates must be from 0 to 1"),
     "not a number": (("resnet50", "v100", PARADIGMS[0], [[float("nan")] * 16]), "rates must be from 0 to 1"),
-    "words": (("resnet50", "v100", PARADIGMS[0], [["high"] * 16]), "rates must be a number, or a list of numbers"),
-    "rows of unequal length": (("resnet50", "v100", PARADIGMS[0], [[1.0], [1.0, 1.0]]), "rates must be a number, or a list of numbers"),
+    "words": (("resnet50", "v100", PARADIGMS[0], [["high"] * 16]), "rates must be a number, or a list"),
+    "rows of unequal length": (
+        ("resnet50", "v100", PARADIGMS[0], [[1.0], [1.0, 1.0]]),
+        "rates must be a number, or a list",
+    ),
 }
 
 
