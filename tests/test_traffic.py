@@ -1,10 +1,13 @@
 """What the calibrated kernels move, by hand: gathered weights, the border of patches, the last active group."""
 
+from itertools import product
+
 import pytest
 
 import latpred
 from latpred import Channel, predict
-from latpred.models.calibrated.tiles import choose, halvings
+from latpred.models.calibrated.tiles import TILES, choose, halvings, inputs_adjacent
+from latpred.models.interface import cost_model
 
 H200 = latpred.load_profile("h200")
 PEAKS = H200.peaks
@@ -124,3 +127,60 @@ def test_a_pool_takes_128_pixels_of_64_channels(channels, width, rounds):
 )
 def test_the_rule_that_picks_a_tile_by_hand(precision, rows, masker, chosen):
     assert int(choose(precision, rows, 256, 256, 1, 1, masker=masker)) == chosen
+
+
+#: Rows, columns and depth of each tile, its warps and stages, and its weights in the rule: as measured on an H200.
+MEASURED = {
+    "fp32": ((64, 64, 32, 4, 2, 0.83, 1.39), (16, 32, 64, 2, 3, 0.3, 0.72)),
+    "tf32": ((128, 128, 32, 4, 3, 0.53, 0.67), (64, 64, 32, 4, 4, 0.27, 0.3), (32, 32, 64, 4, 3, 0.18, 0.36)),
+    "fp16": ((128, 128, 64, 8, 3, 0.49, 0.67), (64, 64, 64, 4, 4, 0.25, 0.39), (32, 32, 64, 4, 4, 0.12, 0.28)),
+}
+
+
+def fastest(precision, rows, columns, channels, taps, planes):
+    """Which tile finishes first: on 132 engines at its busy weight, and no sooner than a program alone."""
+    times = []
+    for tall, wide, deep, _, _, busy, alone in MEASURED[precision]:
+        programs = -(-rows // tall) * -(-columns // wide) * planes
+        power = 16
+        while power < channels:
+            power *= 2
+        steps = taps * -(-channels // min(deep, power))
+        times.append(max(-(-programs // 132) * busy, alone) * steps)
+    return times.index(min(times))
+
+
+@pytest.mark.parametrize("precision", MEASURED)
+def test_the_rule_that_picks_a_tile_by_a_loop(precision):
+    assert tuple(map(tuple, TILES[precision])) == MEASURED[precision]
+    picked = set()
+    for shape in product((1, 100, 1000, 3136, 10**5), (8, 64, 100, 512), (8, 40, 100, 2048), (1, 9), (1, 8)):
+        picked.add(fastest(precision, *shape))
+        assert int(choose(precision, *shape)) == fastest(precision, *shape)
+    assert picked == set(range(len(MEASURED[precision])))
+
+
+@pytest.mark.parametrize(
+    ("precision", "group", "gathers_out", "adjacent"),
+    [
+        ("tf32", 8, False, True),
+        ("fp32", 1, False, False),
+        ("fp32", 2, True, True),  # 8 of the 16 bytes of the widest access
+        ("fp32", 4, True, False),  # all of them
+        ("fp16", 1, False, False),
+        ("fp16", 64, True, True),
+    ],
+)
+def test_which_channels_of_a_filter_lie_side_by_side(precision, group, gathers_out, adjacent):
+    assert inputs_adjacent(precision, group, gathers_out=gathers_out) == adjacent
+
+
+def test_channels_that_are_all_on_beside_fewer_are_gathered_too():
+    """Several rates are one kernel at each: half of the channels cost the same beside all of them as alone."""
+    model = cost_model("calibrated", H200)
+    shape = {"c_in": 64, "c_out": 64, "height": 14, "width": 14, "channel_group": 1}
+    for name in ("input_rate", "output_rate"):
+        both = model.cost(latpred.Convolution(**shape, **{name: (1.0, 0.5)}), 8)
+        alone = model.cost(latpred.Convolution(**shape, **{name: 0.5}), 8)
+        assert both.latency_s[1] == pytest.approx(float(alone.latency_s), rel=1e-12)
+        assert both.compute_s[1] == pytest.approx(float(alone.compute_s), rel=1e-12)

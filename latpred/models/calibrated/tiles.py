@@ -89,7 +89,7 @@ def depth(tile: Tile, channels: Any) -> Any:
 
 
 def _power(n: Any) -> Any:
-    return np.maximum(16, 2 ** np.ceil(np.log2(np.maximum(n, 1)))).astype(int)
+    return np.maximum(16, 2 ** np.ceil(np.log2(n))).astype(int)
 
 
 def choose(
