@@ -11,19 +11,39 @@ LatpredError
 
 
 class LatpredError(Exception):
-    """The one class to catch."""
+    """The one class to catch.
+
+    >>> from latpred import load_profile
+    >>> try:
+    ...     load_profile('v10')
+    ... except LatpredError as problem:
+    ...     print(str(problem)[:40])
+    unknown device 'v10'; did you mean v100?
+    """
 
 
 class InputError(LatpredError, ValueError):
-    """An argument out of range, of the wrong length, or an unknown name."""
+    """An argument out of range, of the wrong length, or an unknown name.
+
+    >>> issubclass(InputError, ValueError)
+    True
+    """
 
 
 class ProfileError(InputError):
-    """A device that does not exist, or parameters that make no device."""
+    """A device that does not exist, or parameters that make no device.
+
+    >>> issubclass(ProfileError, InputError)
+    True
+    """
 
 
 class NetworkError(InputError):
-    """A network or block that does not exist, or parameters that make none."""
+    """A network or block that does not exist, or parameters that make none.
+
+    >>> issubclass(NetworkError, InputError)
+    True
+    """
 
 
 class GranularityError(InputError):
@@ -31,8 +51,16 @@ class GranularityError(InputError):
 
 
 class DataError(LatpredError):
-    """A file whose content is wrong; the message names the file and every field at fault."""
+    """A file whose content is wrong; the message names the file and every field at fault.
+
+    >>> issubclass(DataError, LatpredError) and not issubclass(DataError, ValueError)
+    True
+    """
 
 
 class OutputError(LatpredError):
-    """A file that cannot be written."""
+    """A file that cannot be written.
+
+    >>> issubclass(OutputError, LatpredError)
+    True
+    """

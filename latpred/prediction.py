@@ -251,7 +251,14 @@ def break_even_rate(
     precision: str = "fp32",
     library: str | None = None,
 ) -> float | None:
-    """r*: the highest rate common to all blocks at which rℓ ≤ 1; 1.0 if skipping always pays, None if it never does."""
+    """r*: the highest rate common to all blocks at which rℓ ≤ 1; 1.0 if skipping always pays, None if it never does.
+
+    Examples
+    --------
+    >>> from latpred import Spatial
+    >>> round(break_even_rate("r50-stage1", "tx2", Spatial(S=4, r=0.6)), 3)
+    0.929
+    """
     asked = ask(target, profile, batch=batch, model=model, precision=precision, library=library)
     return break_even_of(asked, checked_paradigm(paradigm))
 

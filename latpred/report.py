@@ -17,9 +17,27 @@ if TYPE_CHECKING:
 
 
 class OperatorRow(NamedTuple):
-    """One operator for the whole batch; times in seconds, weighted by `executions` (the share of samples it runs for).
+    """One operator of a prediction, for the whole batch.
 
-    `stage` and `block` count from 1 and are None outside a network. `bytes` is the least off-chip traffic.
+    Attributes
+    ----------
+    name, stage, block
+        What it is, and where: stage and block count from 1 and are None outside a network.
+    executions
+        Share of the samples it runs for; times and multiply-adds are weighted by it.
+    compute_s, memory_s, launch_s, latency_s
+        Arithmetic, data movement and launch, and what they come to together [s].
+    macs
+        Multiply-adds, as counted on paper.
+    bytes
+        Least off-chip traffic [bytes].
+
+    Examples
+    --------
+    >>> from latpred import predict
+    >>> row = predict("r50-stage1", "tx2").operators[0]
+    >>> row.name, row.bound
+    ('conv1', 'compute')
     """
 
     name: str
@@ -133,7 +151,30 @@ class StageTotal(Subtotal):
 
 @dataclass(frozen=True, repr=False)
 class Report(Answer, Shown, Totals):
-    """A prediction; every figure is for the whole batch unless its name says otherwise."""
+    """A prediction; made by `latpred.predict`. Every figure is for the whole batch unless its name says otherwise.
+
+    Attributes
+    ----------
+    asked
+        The target, the device, the cost model and the batch.
+    paradigm
+        What is skipped.
+    operators, static_operators
+        A row for each operator, and those without skipping; times in seconds.
+    notes
+        What a reader must know: what is rounded, extrapolated, left out, or was never validated.
+    band
+        Where 80 % of the measured over the predicted times should lie; None where the error is not known.
+    find_break_even
+        Finds `break_even_rate` when it is asked for.
+
+    Examples
+    --------
+    >>> from latpred import Spatial, predict
+    >>> report = predict("r50-stage1", "tx2", Spatial(S=4, r=0.6))
+    >>> round(report.ratio, 3), round(report.break_even_rate, 3)
+    (0.781, 0.929)
+    """
 
     asked: Asked
     paradigm: Paradigm

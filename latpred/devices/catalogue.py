@@ -12,7 +12,11 @@ from latpred.wording import quoted, unknown
 
 
 def list_profiles() -> list[str]:
-    """Names of the devices that latpred ships."""
+    """Names of the devices that latpred ships.
+
+    >>> "v100" in list_profiles()
+    True
+    """
     return sorted(path.stem for path in data_folder("hardware").glob("*.yaml"))
 
 
@@ -25,6 +29,11 @@ def load_profile(device: HardwareProfile | str | PathLike[str]) -> HardwareProfi
         No such device.
     DataError
         The file is not a profile; the message lists everything wrong with it.
+
+    Examples
+    --------
+    >>> load_profile("tx2").clock_hz
+    1300000000.0
     """
     return device if isinstance(device, HardwareProfile) else read_profile(profile_path(device))
 

@@ -50,6 +50,8 @@ class HardwareProfile(Shown, Record):
 
     Parameters
     ----------
+    name, title
+        How it is asked for, and what it is called.
     pes
         Processing engines, P (NVIDIA: streaming multiprocessors).
     fp32_lanes_per_pe
@@ -82,6 +84,11 @@ class HardwareProfile(Shown, Record):
     ------
     ProfileError
         Every field at fault, in one line.
+
+    Examples
+    --------
+    >>> HardwareProfile(name="mine", pes=46, fp32_lanes_per_pe=96, clock_hz=1.98e9, dram_bandwidth=504e9)
+    <HardwareProfile: mine, 17.5 TFLOP/s FP32, 504 GB/s off-chip, not calibrated>
     """
 
     error: ClassVar[type[InputError]] = ProfileError

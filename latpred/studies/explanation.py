@@ -54,7 +54,27 @@ class Share:
 
 @dataclass(frozen=True, repr=False)
 class Explanation(Shown):
-    """A prediction's operators, the ridge of its device's roofline in its precision, and remedies, the best first."""
+    """Where the time of a prediction goes, and what would help; made by `latpred.explain`.
+
+    Attributes
+    ----------
+    report
+        The prediction.
+    overlap
+        How arithmetic and data movement combine on the device, `add` or `max`.
+    ridge_macs_per_byte
+        Where the device's roofline bends in the precision [multiply-adds per byte].
+    shares
+        Equal operators of a stage, with their times [s].
+    remedies
+        What would help, the best first, each with its gain: a share of the latency.
+
+    Examples
+    --------
+    >>> from latpred import Spatial
+    >>> explain("r50-stage1", "v100", Spatial(S=4, r=0.6)).report.target
+    'resnet50-stage1'
+    """
 
     report: Report
     overlap: str
@@ -105,6 +125,13 @@ def explain(
     ------
     InputError
         As `latpred.predict`.
+
+    Examples
+    --------
+    >>> from latpred import Spatial
+    >>> found = explain("r50-stage1", "v100", Spatial(S=4, r=0.6))
+    >>> found.shares[0].name, found.remedies[0].change
+    ('masker+conv1', 'layer skipping')
     """
     report = predict(target, profile, paradigm, batch=batch, model=model, precision=precision, library=library)
     asked = report.asked

@@ -93,6 +93,11 @@ class LatencyTable(Shown):
         (V,): latency of the block for the whole batch [s].
     error : float
         Largest relative error of a look-up that was found.
+
+    Examples
+    --------
+    >>> latency_table("resnet50", "tx2", S=[7]).entries[0]
+    Entry(block='resnet50-stage1-first', paradigm='static', granularity=0)
     """
 
     network: str
@@ -235,6 +240,12 @@ def latency_table(
     ------
     InputError
         A transformer, which has no blocks to tabulate; blocks that share a name; an S or G that fits no block.
+
+    Examples
+    --------
+    >>> table = latency_table("resnet50", "tx2", S=[7])
+    >>> table.lookup([table.index("resnet50-stage1", "spatial", 7)], [0.5]).round(6).tolist()
+    [0.000782]
     """
     name, placed = _blocks(named_target(target) if isinstance(target, str | Path) else target)
     blocks = {block.name: block for block in placed}

@@ -67,7 +67,33 @@ class Neighbour:
 
 @dataclass(frozen=True, repr=False)
 class Recommendation(Answer, Shown):
-    """The chosen granularity of every stage, every candidate, and the choice at neighbouring rates."""
+    """The chosen granularity of every stage; made by `latpred.recommend_granularity`.
+
+    Attributes
+    ----------
+    asked
+        The network, the device, the cost model and the batch.
+    paradigm
+        spatial or channel.
+    tolerance
+        Latency over the best, minus 1, that counts as costing nothing.
+    rates
+        Activation rate of each stage.
+    choice
+        S [pixels] or G [channels] of each stage.
+    candidates
+        Every granularity that was tried, with its latency [s] for the whole batch.
+    neighbours
+        The choice at rates a little lower and higher.
+    regret_p95
+        Measured latency at an S chosen so over the least, minus 1: 95th percentile on shapes left out of the fit; None
+        where that is not known.
+
+    Examples
+    --------
+    >>> recommend_granularity("resnet50", "v100", 0.6).text
+    '8-4-7-1'
+    """
 
     asked: Asked
     paradigm: str
@@ -183,6 +209,11 @@ def recommend_granularity(
     InputError
         A network without stages; a rate outside (0, 1], a number of rates that is not the number of stages, a tolerance
         that is negative or not finite, a paradigm without granularity.
+
+    Examples
+    --------
+    >>> recommend_granularity("resnet50", "v100", 0.6).S
+    [8, 4, 7, 1]
     """
     asked = ask(network, profile, batch=batch, model=model, precision=precision, library=library)
     return recommended(asked, r, paradigm=paradigm, tolerance=tolerance)

@@ -135,6 +135,13 @@ def sweep(
     ------
     InputError
         An empty sweep, one of more than `MOST_ROWS` rows, one in which nothing fits, or any error of `latpred.predict`.
+
+    Examples
+    --------
+    >>> from latpred import Spatial
+    >>> frame = sweep(["r50-stage1"], ["v100", "tx2"], grid(Spatial, granularity=[1, 4], r=[0.5]))
+    >>> frame[["device", "granularity", "ratio"]].round(3).values.tolist()
+    [['v100', 1, 1.674], ['v100', 4, 0.846], ['tx2', 1, 0.73], ['tx2', 4, 0.699]]
     """
     import pandas
 

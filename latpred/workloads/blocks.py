@@ -21,6 +21,8 @@ class Bottleneck(Record):
 
     Parameters
     ----------
+    name
+        What reports call it.
     c_in, c_out
         Channels of the input and of the output.
     bottleneck_ratio
@@ -33,6 +35,11 @@ class Bottleneck(Record):
         Groups of the 3×3 convolution.
     se
         Squeeze-and-excitation on the inner map.
+
+    Examples
+    --------
+    >>> Bottleneck(c_in=256, c_out=256, height=56, width=56).inner
+    64
     """
 
     error: ClassVar[type[InputError]] = NetworkError

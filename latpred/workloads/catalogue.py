@@ -34,7 +34,24 @@ _BLOCK = re.compile(r"(.+)-stage(\d{1,9})(-first)?")
 
 
 class Preset(Record):
-    """A published dynamic network: a method's paradigm on a backbone it was published on."""
+    """A published dynamic network: a method's paradigm on a backbone it was published on.
+
+    Parameters
+    ----------
+    method, title, source
+        The method's name, as it is asked for and as it was published, and where.
+    assumed
+        What the publication does not say, and what is taken instead.
+    networks
+        The backbones.
+    paradigm
+        What it skips, and how finely; its rates are 1 until they are given.
+
+    Examples
+    --------
+    >>> load_preset("dynconv-resnet101").preset.method
+    'dynconv'
+    """
 
     error: ClassVar[type[InputError]] = NetworkError
 
@@ -62,7 +79,11 @@ def _files(folder: str) -> dict[str, Path]:
 
 
 def list_networks() -> list[str]:
-    """Names of the networks that latpred ships."""
+    """Names of the networks that latpred ships.
+
+    >>> "resnet50" in list_networks()
+    True
+    """
     return list(_files("workloads/zoo"))
 
 
@@ -75,6 +96,11 @@ def load_network(name_or_path: str | Path | AnyNetwork, image_size: tuple[int, i
         No such network, or an image that is too large for it.
     DataError
         The file is not a network; the message lists everything wrong with it.
+
+    Examples
+    --------
+    >>> load_network("resnet50").blocks_per_stage
+    [3, 4, 6, 3]
     """
     network = name_or_path
     if not isinstance(network, Network | VisionTransformer):
@@ -122,7 +148,11 @@ def _read(path: Path) -> AnyNetwork:
 
 
 def list_presets() -> list[str]:
-    """Names of the published dynamic networks that latpred knows, `<method>-<network>`."""
+    """Names of the published dynamic networks that latpred knows, `<method>-<network>`.
+
+    >>> "lasnet-resnet50" in list_presets()
+    True
+    """
     return [f"{method}-{network}" for method in _files("workloads/zoo/presets") for network in _preset(method).networks]
 
 
@@ -185,6 +215,12 @@ def load_block(name_or_path: str | Path | Bottleneck, image_size: tuple[int, int
         No such network or stage, or an image size for a file or a block, which states its own map.
     DataError
         The file is not a block; the message lists everything wrong with it.
+
+    Examples
+    --------
+    >>> block = load_block("resnet50-stage1")
+    >>> block.c_in, block.inner, block.height
+    (256, 64, 56)
     """
     own = isinstance(name_or_path, Bottleneck)
     name = name_or_path.name if isinstance(name_or_path, Bottleneck) else _name("block", name_or_path)

@@ -33,7 +33,22 @@ _POOL_STRIDE = 2
 
 
 class Stem(Record):
-    """What leads from the image to the first stage: a convolution, and maybe 3×3 pooling of stride 2."""
+    """What leads from the image to the first stage: a convolution, and maybe 3×3 pooling of stride 2.
+
+    Parameters
+    ----------
+    c_out
+        Channels that it puts out.
+    kernel, stride
+        Of the convolution [pixels].
+    pool
+        Whether it is pooled.
+
+    Examples
+    --------
+    >>> Stem(c_out=64, kernel=7, stride=2, pool=True)
+    Stem(c_out=64, kernel=7, stride=2, pool=True)
+    """
 
     c_out: Count
     kernel: Count
@@ -42,7 +57,22 @@ class Stem(Record):
 
 
 class Stage(Record):
-    """Blocks on one map; the first may change channels and resolution."""
+    """Blocks on one map; the first may change channels and resolution.
+
+    Parameters
+    ----------
+    c_in, c_out
+        Channels that the first block reads, and that every block puts out.
+    blocks
+        How many.
+    stride
+        Of the first block [pixels].
+
+    Examples
+    --------
+    >>> Stage(c_in=256, c_out=512, blocks=4, stride=2)
+    Stage(c_in=256, c_out=512, blocks=4, stride=2)
+    """
 
     c_in: Count
     c_out: Count
@@ -63,6 +93,10 @@ class Network(Shown, Record):
 
     Parameters
     ----------
+    name, title, aliases, source
+        How it is asked for, what it is called, other names, and where its shape is from.
+    kind
+        `residual`, which tells its file from that of a transformer.
     stages
         In order; each with the input channels and the stride of its first block: those that the stem, or the stage
         before it, puts out. Together at most 10,000 blocks.
@@ -80,6 +114,12 @@ class Network(Shown, Record):
         Outputs of the classifier.
     include
         Parts that are counted although the papers leave them out: `stem`, `head` (pooling and classifier).
+
+    Examples
+    --------
+    >>> stages = [Stage(c_in=64, c_out=256, blocks=3), Stage(c_in=256, c_out=512, blocks=4, stride=2)]
+    >>> Network(name="mine", stem=Stem(c_out=64, kernel=7, stride=2, pool=True), bottleneck_ratio=4, stages=stages)
+    <Network: mine, 3-4 blocks, images of 224×224>
     """
 
     error: ClassVar[type[InputError]] = NetworkError

@@ -35,13 +35,24 @@ class VisionTransformer(Shown, Record):
 
     Parameters
     ----------
+    name, title, aliases, source
+        How it is asked for, what it is called, other names, and where its shape is from.
+    kind
+        `transformer`, which tells its file from that of a residual network.
     dim, heads, head_dim, mlp_ratio, depth
         Channels d, attention heads and their width, hidden over outer channels of the MLP, blocks: heads × head_dim
         is d, and 10,000 blocks are the most.
+    classes
+        Outputs of the classifier.
     embedding
         `patch`: a linear layer on 16×16 patches; `t2t`: the token-to-token module.
     image_size
         Input image, height and width [pixels], each at most 65,536.
+
+    Examples
+    --------
+    >>> VisionTransformer(name="mine", dim=384, heads=6, depth=12).tokens
+    197
     """
 
     error: ClassVar[type[InputError]] = NetworkError

@@ -31,7 +31,23 @@ def _check_skipped(channels: int, *rates: Any) -> None:
 class Convolution(Operator):
     """A dense convolution, or one with channel rates: of its input ρ_i and of its output ρ_o (MODEL §3).
 
-    `channel_group` channels switch together, chosen per sample; None where that does not matter or nothing switches.
+    Parameters
+    ----------
+    c_in, c_out
+        Channels of the input and of the output.
+    height, width
+        Input map [pixels].
+    kernel, stride, groups
+        Edge of the filters [pixels], step between them [pixels], groups of channels that do not mix.
+    input_rate, output_rate
+        Shares of the channels that are on, ρ_i and ρ_o, each from 0 to 1.
+    channel_group
+        Channels that switch together, chosen per sample; None where that does not matter or nothing switches.
+
+    Examples
+    --------
+    >>> float(Convolution(c_in=64, c_out=64, height=56, width=56, kernel=3).macs(batch=1))
+    115605504.0
     """
 
     c_in: Count
@@ -123,7 +139,20 @@ class Convolution(Operator):
 
 @dataclass(frozen=True, kw_only=True)
 class LayerMasker(Operator):
-    """The masker of layer skipping, fused into a block's first convolution c_in → c_out: one decision per sample."""
+    """The masker of layer skipping, fused into a block's first convolution c_in → c_out: one decision per sample.
+
+    Parameters
+    ----------
+    c_in, c_out
+        Channels that the first convolution reads and puts out.
+    height, width
+        Input map [pixels].
+
+    Examples
+    --------
+    >>> LayerMasker(c_in=256, c_out=64, height=56, width=56).macs(batch=1)
+    802816.0
+    """
 
     c_in: Count
     c_out: Count
@@ -143,8 +172,22 @@ class LayerMasker(Operator):
 class PatchConvolution(Convolution):
     """A convolution of the active patches of its output map (MODEL §4).
 
-    `S` is the patch edge [pixels], `r` the share of patches that is active. An `indexed` one reads its input from the
-    full map; otherwise the input patches have been gathered already.
+    Parameters
+    ----------
+    c_in, c_out, height, width, kernel, stride, groups, input_rate, output_rate, channel_group
+        As of `Convolution`: channels, the input map and the filters [pixels], and rates of channels.
+    S
+        Patch edge [pixels].
+    r
+        Share of the patches that is active, from 0 to 1.
+    indexed
+        True: it reads its input from the full map; False: the input patches have been gathered already.
+
+    Examples
+    --------
+    >>> conv = PatchConvolution(c_in=64, c_out=64, height=56, width=56, kernel=3, S=4, r=0.5, indexed=False)
+    >>> int(conv.patches), float(conv.active)
+    (196, 98.0)
     """
 
     S: Count
@@ -185,7 +228,26 @@ _POINTWISE = {"kernel": 1, "stride": 1, "groups": 1, "input_rate": 1.0, "output_
 
 @dataclass(frozen=True, kw_only=True)
 class MaskerConvolution(Operator):
-    """The spatial masker and the 1×1 convolution it gates: one fused dense kernel, or two (MODEL §5)."""
+    """The spatial masker and the 1×1 convolution it gates: one fused dense kernel, or two (MODEL §5).
+
+    Parameters
+    ----------
+    c_in, c_out
+        Channels that the convolution reads and puts out.
+    height, width
+        Input map [pixels].
+    S
+        Patch edge [pixels].
+    r
+        Share of the patches that is active, from 0 to 1.
+    output_rate
+        Share of the output channels that is on, from 0 to 1.
+
+    Examples
+    --------
+    >>> MaskerConvolution(c_in=256, c_out=64, height=56, width=56, S=4, r=0.5).fused.c_out
+    65
+    """
 
     c_in: Count
     c_out: Count
@@ -260,7 +322,18 @@ def _gated(o: MaskerConvolution) -> PatchConvolution:
 
 @dataclass(frozen=True, kw_only=True)
 class FullyConnected(Operator):
-    """A fully connected layer, one row per sample (MODEL §5)."""
+    """A fully connected layer, one row per sample (MODEL §5).
+
+    Parameters
+    ----------
+    c_in, c_out
+        Numbers that it reads and puts out for a sample.
+
+    Examples
+    --------
+    >>> FullyConnected(c_in=2048, c_out=1000).macs(batch=2)
+    4096000.0
+    """
 
     c_in: Count
     c_out: Count

@@ -28,7 +28,18 @@ class _Map(Operator):
 
 @dataclass(frozen=True, kw_only=True)
 class Add(_Map):
-    """The residual addition of two maps (MODEL §5)."""
+    """The residual addition of two maps (MODEL §5).
+
+    Parameters
+    ----------
+    channels, height, width
+        Channels of the map, and its edges [pixels].
+
+    Examples
+    --------
+    >>> Add(channels=256, height=56, width=56).elements(batch=1)
+    2408448.0
+    """
 
     def elements(self, batch: int) -> Any:
         """Two maps read, one written."""
@@ -58,7 +69,22 @@ class _PatchMap(_Map):
 
 @dataclass(frozen=True, kw_only=True)
 class ScatterAdd(_PatchMap):
-    """Active patches added into the residual map they belong to (MODEL §5)."""
+    """Active patches added into the residual map they belong to (MODEL §5).
+
+    Parameters
+    ----------
+    channels, height, width
+        Channels of the map, and its edges [pixels].
+    S
+        Patch edge [pixels].
+    r
+        Share of the patches that is active, from 0 to 1.
+
+    Examples
+    --------
+    >>> ScatterAdd(channels=256, height=56, width=56, S=4, r=0.5).patches
+    196
+    """
 
     def elements(self, batch: int) -> Any:
         """Patches read; the residual map read and written."""
@@ -67,7 +93,24 @@ class ScatterAdd(_PatchMap):
 
 @dataclass(frozen=True, kw_only=True)
 class Gather(_PatchMap):
-    """Active patches with a border of `pad` pixels copied out of a map into a compact tensor (MODEL §5)."""
+    """Active patches with a border of `pad` pixels copied out of a map into a compact tensor (MODEL §5).
+
+    Parameters
+    ----------
+    channels, height, width
+        Channels of the map, and its edges [pixels].
+    S
+        Patch edge [pixels].
+    r
+        Share of the patches that is active, from 0 to 1.
+    pad
+        Border of a patch [pixels], from 0.
+
+    Examples
+    --------
+    >>> Gather(channels=64, height=56, width=56, S=4, r=0.5, pad=1).patch_edge
+    6
+    """
 
     pad: Border = 0
 
@@ -83,12 +126,42 @@ class Gather(_PatchMap):
 
 @dataclass(frozen=True, kw_only=True)
 class Scatter(Gather):
-    """Active patches copied from a compact tensor back into the map they belong to (MODEL §5)."""
+    """Active patches copied from a compact tensor back into the map they belong to (MODEL §5).
+
+    Parameters
+    ----------
+    channels, height, width
+        Channels of the map, and its edges [pixels].
+    S
+        Patch edge [pixels].
+    r
+        Share of the patches that is active, from 0 to 1.
+    pad
+        Border of a patch [pixels], from 0.
+
+    Examples
+    --------
+    >>> float(Scatter(channels=64, height=56, width=56, S=4, r=0.5).active)
+    98.0
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
 class AveragePool(_Map):
-    """Average pooling to `out_height` × `out_width` (MODEL §5)."""
+    """Average pooling to `out_height` × `out_width` (MODEL §5).
+
+    Parameters
+    ----------
+    channels, height, width
+        Channels of the map, and its edges [pixels].
+    out_height, out_width
+        Output map [pixels].
+
+    Examples
+    --------
+    >>> AveragePool(channels=2048, height=7, width=7).elements(batch=1)
+    102400.0
+    """
 
     out_height: Count = 1
     out_width: Count = 1
@@ -100,7 +173,18 @@ class AveragePool(_Map):
 
 @dataclass(frozen=True, kw_only=True)
 class GlobalPool(_Map):
-    """The global average of squeeze-and-excitation, reduced inside the engines (MODEL §5)."""
+    """The global average of squeeze-and-excitation, reduced inside the engines (MODEL §5).
+
+    Parameters
+    ----------
+    channels, height, width
+        Channels of the map, and its edges [pixels].
+
+    Examples
+    --------
+    >>> GlobalPool(channels=64, height=56, width=56).elements(batch=1)
+    200768.0
+    """
 
     def elements(self, batch: int) -> Any:
         """The map read, one value per channel written."""
@@ -109,7 +193,22 @@ class GlobalPool(_Map):
 
 @dataclass(frozen=True, kw_only=True)
 class PatchGlobalPool(_PatchMap):
-    """The global average over active patches only (MODEL §5, dynamic SE)."""
+    """The global average over active patches only (MODEL §5, dynamic SE).
+
+    Parameters
+    ----------
+    channels, height, width
+        Channels of the map, and its edges [pixels].
+    S
+        Patch edge [pixels].
+    r
+        Share of the patches that is active, from 0 to 1.
+
+    Examples
+    --------
+    >>> float(PatchGlobalPool(channels=64, height=56, width=56, S=4, r=0.5).elements(batch=1))
+    100416.0
+    """
 
     def elements(self, batch: int) -> Any:
         """Active patches read, one value per channel written."""
@@ -118,7 +217,20 @@ class PatchGlobalPool(_PatchMap):
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelScale(_Map):
-    """Each channel of a map multiplied by its own number, or a share `rate` of them (MODEL §5)."""
+    """Each channel of a map multiplied by its own number, or a share `rate` of them (MODEL §5).
+
+    Parameters
+    ----------
+    channels, height, width
+        Channels of the map, and its edges [pixels].
+    rate
+        Share of the channels that is on, from 0 to 1.
+
+    Examples
+    --------
+    >>> float(ChannelScale(channels=64, height=56, width=56, rate=0.5).elements(batch=1))
+    200736.0
+    """
 
     rate: Rate = 1.0
 
