@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 from latpred import Convolution, Static
-from latpred.measuring.measurements import COLUMNS, row_of, write_rows
+from latpred.measuring.columns import COLUMNS
+from latpred.measuring.measurements import row_of, write_rows
 
 
 def rows(path):

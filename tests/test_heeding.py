@@ -31,7 +31,9 @@ VALUES = {
     "S": (4, 3, 7),
     "r": (0.6, 1.0, 0.05),
     "rate": (1.0, 0.3),
-    "pad": (0, 1),
+    "kernel_height": (1, 3, 5),
+    "kernel_width": (1, 3, 5),
+    "Border": (0, 1),
     "Count": (64, 128, 100),
     "bool": (False, True),
 }
@@ -44,6 +46,7 @@ BY_MEANING = {
         "roofline",
     ): "one channel of mask; the convolution that it is fused into is a row of its own",
     ("PatchConvolution", "indexed", "roofline"): "a bound for any kernels, those that read no pixel twice among them",
+    ("Pool", "maximum", "roofline"): "as many bytes, and no multiply-adds",
     ("MaskerConvolution", "S", "triton"): "the kernel computes every pixel, whatever is active",
     ("MaskerConvolution", "r", "triton"): "the kernel computes every pixel, whatever is active",
 }
@@ -71,7 +74,9 @@ TRITON = (
     "AveragePool GlobalPool ChannelScale MaskCompaction"
 )
 KNOWN = {"triton": TRITON.split(), "tensorrt": ["Convolution"]}
-UNKNOWN_TO_THE_PAPERS = ["PatchChannelScale", "MaskCompaction"]
+#: Those of static networks.
+LAYERS = ["PlainConvolution", "BatchNorm", "Pool", "Attention", "Copy"]
+UNKNOWN_TO_THE_PAPERS = ["PatchChannelScale", "MaskCompaction", *LAYERS]
 
 
 def operators(kind=op.Operator):

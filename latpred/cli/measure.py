@@ -30,6 +30,11 @@ def seconds(context: click.Context, parameter: click.Parameter, text: str | None
 
 @command()
 @click.option("--suite", "suite_name", type=Choice(["quick", "full"]), help="What to measure: a shipped suite.")
+@click.option(
+    "--library",
+    type=Choice(["triton", "pytorch"]),
+    help="Kernels of the suite: latpred's own (the default), or those that eager PyTorch runs.",
+)
 @click.option("--workload", type=click.Path(path_type=Path), help="What to measure: your own YAML file.")
 @click.option("--profile-only", is_flag=True, help="Measure the device's five peaks, and write a device file.")
 @click.option("--output", "-o", "output_file", type=click.Path(path_type=Path), required=True, help=".csv, or .yaml.")
@@ -38,6 +43,7 @@ def seconds(context: click.Context, parameter: click.Parameter, text: str | None
 @click.option("--jobs", type=click.IntRange(1), default=1, help="Compile the kernels in this many processes first.")
 def measure(
     suite_name: str | None,
+    library: str | None,
     workload: Path | None,
     profile_only: bool,
     output_file: Path,
@@ -45,28 +51,32 @@ def measure(
     time_budget: float | None,
     jobs: int,
 ) -> None:
-    """Time dynamic blocks on this machine's GPU.
+    """Time dynamic blocks on this machine's GPU, or the operators of static networks.
 
-    Operators and whole blocks, by replaying CUDA graphs.
-    The kernels are checked against PyTorch first. A row is written when it is complete, so an interrupted file can be
-    resumed. A workload file lists blocks, paradigms, S, G, r, batch and precision; the columns are in
+    Operators and whole blocks, by replaying CUDA graphs; with --library pytorch single operators of 40 networks as
+    eager PyTorch runs them, and what the host takes to call each.
+    latpred's kernels are checked against PyTorch first. A row is written when it is complete, so an interrupted file
+    can be resumed. A workload file lists blocks, paradigms, S, G, r, batch and precision; the columns are in
     docs/measurements.md.
 
     \b
     latpred measure --suite quick -o mine.csv
+    latpred measure --suite full --library pytorch -o mine.csv
     latpred measure --workload mine.yaml -o mine.csv --time-budget 8m
     latpred measure --workload mine.yaml -o mine.csv --resume --jobs 8
     latpred measure --profile-only -o mine.yaml
     """
     if sum(map(bool, (suite_name, workload, profile_only))) != 1:
         raise click.UsageError("say what to measure: one of --suite, --workload and --profile-only")
+    if library and not suite_name:
+        raise click.UsageError("--library chooses the kernels of a suite; leave it out, or give --suite")
     if profile_only and (resume or time_budget or jobs > 1):
         raise click.UsageError("--resume, --time-budget and --jobs are for rows; leave them out with --profile-only")
     check_output(output_file, (".yaml", ".yml") if profile_only else (".csv",), "this")
     if output_file.exists() and not resume:
         instead = "give another name" if profile_only else "go on with it with --resume, or give another name"
         raise click.UsageError(f"{output_file} exists; {instead}")
-    points = load_suite(workload) if workload else suite(suite_name) if suite_name else []
+    points = load_suite(workload) if workload else suite(suite_name, library or "triton") if suite_name else []
     require_gpu()
     if profile_only:
         _write_profile(output_file)

@@ -1,7 +1,7 @@
-"""The measurement file: a CSV with a row per operator or block that was timed. Its columns are a contract.
+"""The measurement file: a CSV with a row per operator or block that was timed; its columns are in `columns`.
 
 Shapes, rates and settings are the fields of the operator or block and its paradigm, empty where it has none; times are
-SI. Files from before the columns of `SETTING_COLUMNS` read on: what is missing is the default.
+SI. Files from before `NEWER_COLUMNS` read on: what is missing is the default.
 """
 
 from __future__ import annotations
@@ -17,92 +17,29 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import DataError, InputError
 from latpred.measuring.cells import number_in, record_of
+from latpred.measuring.columns import (
+    BLOCKS,
+    COLUMNS,
+    LAYER_COLUMNS,
+    NEWER_COLUMNS,
+    PARADIGMS,
+    SETTING_COLUMNS,
+    SHAPE_COLUMNS,
+    TARGETS,
+    VERSION,
+    MeasuredTarget,
+)
 from latpred.precision import PRECISIONS
 from latpred.wording import did_you_mean, quoted, unknown
 from latpred.workloads import operators as op
-from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.lowering import KERNELS, Step
-from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial, Static
+from latpred.workloads.paradigms import Paradigm, Static
 
-MeasuredTarget: TypeAlias = op.Operator | Bottleneck
-
-#: Operators that a file may hold, by type name.
-OPERATORS: dict[str, type[op.Operator]] = {
-    kind.__name__: kind
-    for kind in (
-        op.Convolution,
-        op.PatchConvolution,
-        op.MaskerConvolution,
-        op.Add,
-        op.ScatterAdd,
-        op.GlobalPool,
-        op.PatchGlobalPool,
-        op.ChannelScale,
-        op.PatchChannelScale,
-        op.FullyConnected,
-        op.MaskCompaction,
-    )
-}
-#: Blocks that a file may hold, by type name.
-BLOCKS: dict[str, type[Bottleneck]] = {kind.__name__: kind for kind in (Bottleneck,)}
-TARGETS: dict[str, Any] = {**OPERATORS, **BLOCKS}
-#: Columns that hold the fields of targets and paradigms.
-SHAPE_COLUMNS = (
-    "c_in",
-    "c_out",
-    "channels",
-    "height",
-    "width",
-    "kernel",
-    "stride",
-    "groups",
-    "bottleneck_ratio",
-    "se",
-    "indexed",
-    "input_rate",
-    "output_rate",
-    "channel_group",
-    "items",
-    "shared",
-    "S",
-    "G",
-    "r",
-)
-#: Version of the columns that is written; a file without the column is of version 1, which had no other settings.
-VERSION = 2
-#: Since version 2: the other settings of a paradigm, empty for their defaults; several words are joined by +.
-SETTING_COLUMNS = ("unfuse", "masker_layers", "scaled", "masker", "hidden", "version")
-#: Every column, in order.
-COLUMNS = (
-    "target",
-    "name",
-    "paradigm",
-    *SHAPE_COLUMNS,
-    *SETTING_COLUMNS,
-    "batch",
-    "precision",
-    "library",
-    "median_s",
-    "p10_s",
-    "p90_s",
-    "repeats",
-    "copies",
-    "device",
-    "driver",
-    "sm_clock_hz",
-    "memory_clock_hz",
-    "torch",
-    "triton",
-    "latpred",
-    "measured_at",
-)
-#: Paradigms of measured blocks by name.
-PARADIGMS: dict[str, type[Paradigm]] = {kind.name: kind for kind in (Static, Spatial, Channel, Layer)}
 #: Bytes of a file, unpacked: more than any GPU measures in a month.
 MOST_BYTES = 16 << 20
 #: A larger batch is a slip of the pen.
@@ -122,6 +59,8 @@ class Measurement:
     library: str
     seconds: float
     device: str
+    #: What the host takes to call the operator once, in eager PyTorch [s].
+    host_s: float | None = None
 
     @cached_property
     def shape(self) -> tuple[Any, ...]:
@@ -152,7 +91,7 @@ class Measurement:
 def row_of(target: MeasuredTarget, paradigm: Paradigm) -> dict[str, Any]:
     """The target's and the paradigm's columns; raises InputError for a paradigm that no row holds."""
     row: dict[str, Any] = {"target": type(target).__name__, "name": getattr(target, "name", ""), "paradigm": ""}
-    row |= {field: value for field, value in target if field in SHAPE_COLUMNS}
+    row |= {field: value for field, value in target if field in (*SHAPE_COLUMNS, *LAYER_COLUMNS)}
     if type(target).__name__ in BLOCKS:
         if paradigm.name not in PARADIGMS:
             raise InputError(f"blocks are measured with {', '.join(PARADIGMS)} skipping, not with {paradigm.label}")
@@ -170,7 +109,7 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], *, append: bool = 
     Raises
     ------
     DataError
-        A row has a setting that a file from before such settings has no column for.
+        A row has a field or setting that a file of an older version has no column for.
     """
     columns = _columns_of(path) if append else COLUMNS
     with path.open("a" if append else "w", encoding="utf-8", newline="") as file:
@@ -178,9 +117,9 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], *, append: bool = 
         if not append:
             writer.writeheader()
         for row in rows:
-            lost = [name for name in SETTING_COLUMNS if name not in columns and row.get(name) not in (None, "")]
+            lost = [name for name in NEWER_COLUMNS if name not in columns and row.get(name) not in (None, "")]
             if lost:
-                raise DataError(f"{path}: has no column {lost[0]}; write rows with that setting to another file")
+                raise DataError(f"{path}: has no column {lost[0]}; write rows that have it to another file")
             filled = {"version": VERSION, **row}
             writer.writerow({key: "" if value is None else value for key, value in filled.items()})
             file.flush()
@@ -244,7 +183,7 @@ def _text(path: Path) -> str:
 
 
 def _check_columns(columns: Sequence[str], path: Path) -> None:
-    missing = [column for column in COLUMNS if column not in (*columns, *SETTING_COLUMNS)]
+    missing = [column for column in COLUMNS if column not in (*columns, *NEWER_COLUMNS)]
     if missing:
         raise DataError(
             f"{path}: not a file of `latpred measure`: {_listed(missing)} missing; see docs/measurements.md"
@@ -273,9 +212,8 @@ def parse_row(row: Mapping[str, str]) -> Measurement:
     version = number_in("version", row.get("version") or "1", int)
     if not 1 <= version <= VERSION:
         raise ValueError(f"version {version} is not one of 1 to {VERSION}; use the latpred that wrote it")
-    seconds = number_in("median_s", row["median_s"], float)
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise ValueError(f"median_s must be a positive number of seconds, got {quoted(row['median_s'])}")
+    seconds = _seconds("median_s", row["median_s"])
+    host_s = _seconds("host_s", row["host_s"]) if row.get("host_s") else None
     if row["target"] not in TARGETS:
         raise ValueError(unknown("target", row["target"], TARGETS))
     if row["precision"] not in PRECISIONS:
@@ -291,7 +229,14 @@ def parse_row(row: Mapping[str, str]) -> Measurement:
     batch = number_in("batch", row["batch"], int)
     if not 1 <= batch <= MOST_SAMPLES:
         raise ValueError(f"batch must be a whole number from 1 to {MOST_SAMPLES:,}, got {quoted(row['batch'])}")
-    return Measurement(target, paradigm, batch, row["precision"], row["library"], seconds, row["device"])
+    return Measurement(target, paradigm, batch, row["precision"], row["library"], seconds, row["device"], host_s)
+
+
+def _seconds(column: str, text: str) -> float:
+    seconds = number_in(column, text, float)
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ValueError(f"{column} must be a positive number of seconds, got {quoted(text)}")
+    return float(seconds)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import random
 from collections.abc import Iterator
 from itertools import product
@@ -13,8 +14,10 @@ from pydantic import Field, model_validator
 
 from latpred.errors import DataError, InputError
 from latpred.files import parse, read_yaml
-from latpred.measuring.measurements import MeasuredTarget, row_of
-from latpred.precision import Precision
+from latpred.measuring.cells import record_of
+from latpred.measuring.columns import OPERATORS, MeasuredTarget
+from latpred.measuring.measurements import row_of
+from latpred.precision import PRECISIONS, Precision
 from latpred.records import Count, Plain, Record
 from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.catalogue import load_block
@@ -23,7 +26,10 @@ from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial, Stati
 
 #: What skips everything has nothing to time.
 Fraction = Annotated[float, Field(gt=0, le=1, strict=True)]
-LIBRARIES = ("triton", "cudnn")
+#: Operators of 40 networks of torchvision and timm, per sample; the script that gathered them is in `benchmarks`.
+LAYERS = Path(__file__).parent / "layers.csv"
+#: Batches of operators; each is timed at some of them.
+LAYER_BATCHES = (1, 4, 16, 64, 128, 256)
 #: At thirty rows a second, an hour.
 MOST_ROWS = 100_000
 
@@ -145,8 +151,13 @@ _OTHERS = (
 )
 
 
-def suite(name: str) -> list[Point]:
-    """The rows of a shipped suite, `quick` (minutes) or `full`; in a fixed random order, so that a part is a sample."""
+def suite(name: str, library: str = "triton") -> list[Point]:
+    """The rows of a shipped suite, `quick` (minutes) or `full`; in a fixed random order, so that a part is a sample.
+
+    With `triton` blocks under every paradigm, and static ones with cuDNN; with `pytorch` the operators of networks.
+    """
+    if library == "pytorch":
+        return layers(name)
     if name == "quick":
         quick = Suite(blocks=("resnet50-stage1", "resnet50-stage3", "regnety-400mf-stage3"), S=(1, 2, 4), G=(8,))
         return shuffled(quick.replace(r=(0.5,), batch=(1, 128), operators=True).points())
@@ -158,6 +169,19 @@ def suite(name: str) -> list[Point]:
     sample = random.Random(0).sample(list(dict.fromkeys(single)), k=len(set(single)) // 5)
     static = Suite(blocks=_RESNET, paradigms=("static",), batch=(1, 128), library=("cudnn",))
     return shuffled([*ends.points(), *middle.points(), *sample, *static.points()])
+
+
+def layers(name: str) -> list[Point]:
+    """The rows of eager PyTorch: every operator of `LAYERS` in every precision at two batches, or a tenth of that."""
+    with LAYERS.open(encoding="utf-8", newline="") as file:
+        operators = [record_of(OPERATORS[row["target"]], row) for row in csv.DictReader(file)]
+    draw = random.Random(0)
+    points = [
+        Point(operator, Static(), batch, precision, "pytorch")
+        for operator, precision in product(operators, PRECISIONS)
+        for batch in draw.sample(LAYER_BATCHES, 2)
+    ]
+    return shuffled(points)[:: 10 if name == "quick" else 1]
 
 
 def shuffled(points: Any) -> list[Point]:

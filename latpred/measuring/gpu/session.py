@@ -16,7 +16,7 @@ import torch
 from latpred import __version__
 from latpred.errors import DataError, InputError
 from latpred.files import whole_file
-from latpred.measuring.gpu import runners
+from latpred.measuring.gpu import eager, runners
 from latpred.measuring.gpu.ahead import compile_ahead
 from latpred.measuring.gpu.check import verify
 from latpred.measuring.gpu.cudnn import static_block
@@ -24,6 +24,7 @@ from latpred.measuring.gpu.timing import Timing, timed
 from latpred.measuring.measurements import read_rows, row_of, write_rows
 from latpred.measuring.suites import Point
 from latpred.workloads.blocks import Bottleneck
+from latpred.workloads.operators import Operator
 
 #: What one replayed row may take [s], the setting up not counted.
 ROW_BUDGET_S = 0.03
@@ -53,7 +54,7 @@ def run(
     if jobs > 1 and left:
         compile_ahead(left, jobs, progress)
         report(f"compiled the kernels in {time.monotonic() - started:.0f} s")
-    for precision in dict.fromkeys(point.precision for point in points):
+    for precision in dict.fromkeys(point.precision for point in points if point.library != "pytorch"):
         report(f"{precision}: {verify(precision)} numerical checks passed")
     written = 0
     for number, point in enumerate(left):
@@ -63,17 +64,21 @@ def run(
             break
         timing = _timing(point, report)
         if timing:
-            write_rows(path, [_row(point, timing)], append=True)
+            write_rows(path, [_row(point, *timing)], append=True)
             written += 1
     progress(len(left), len(left))
     return written
 
 
-def _timing(point: Point, report: Callable[[str], None]) -> Timing | None:
+def _timing(point: Point, report: Callable[[str], None]) -> tuple[Timing, float | None] | None:
+    """The device's time, and for a single sample of an operator in eager PyTorch the host's [s]."""
     try:
+        if point.library == "pytorch" and isinstance(point.target, Operator):
+            job = eager.operator_job(point.target, point.batch, point.precision)
+            return timed(job, ROW_BUDGET_S), eager.host_seconds(job) if point.batch == 1 else None
         if point.library == "cudnn" and isinstance(point.target, Bottleneck):
-            return static_block(point.target, point.batch, point.precision)
-        return timed(runners.job(point), ROW_BUDGET_S)
+            return static_block(point.target, point.batch, point.precision), None
+        return timed(runners.job(point), ROW_BUDGET_S), None
     except torch.cuda.OutOfMemoryError:
         torch.cuda.empty_cache()
         report(f"left out, out of GPU memory: {' '.join(point.key)}")
@@ -82,7 +87,7 @@ def _timing(point: Point, report: Callable[[str], None]) -> Timing | None:
     return None
 
 
-def _row(point: Point, timing: Timing) -> dict[str, Any]:
+def _row(point: Point, timing: Timing, host_s: float | None) -> dict[str, Any]:
     return {
         **row_of(point.target, point.paradigm),
         "batch": point.batch,
@@ -91,6 +96,7 @@ def _row(point: Point, timing: Timing) -> dict[str, Any]:
         "median_s": f"{timing.median_s:.6g}",
         "p10_s": f"{timing.p10_s:.6g}",
         "p90_s": f"{timing.p90_s:.6g}",
+        "host_s": host_s and f"{host_s:.6g}",
         "repeats": timing.repeats,
         "copies": timing.copies,
         **environment(),

@@ -20,6 +20,7 @@ from latpred.workloads.operators.convolutions import (
     MaskerConvolution,
     PatchConvolution,
 )
+from latpred.workloads.operators.layers import Attention, BatchNorm, Copy, PlainConvolution, Pool
 from latpred.workloads.operators.maps import (
     Add,
     AveragePool,
@@ -44,9 +45,12 @@ from latpred.workloads.operators.tokens import (
 
 __all__ = [
     "Add",
+    "Attention",
     "AveragePool",
+    "BatchNorm",
     "ChannelScale",
     "Convolution",
+    "Copy",
     "ElementWise",
     "FullyConnected",
     "Gather",
@@ -61,6 +65,8 @@ __all__ = [
     "PatchChannelScale",
     "PatchConvolution",
     "PatchGlobalPool",
+    "PlainConvolution",
+    "Pool",
     "Scatter",
     "ScatterAdd",
     "Share",
@@ -84,4 +90,6 @@ def operator_class(operator: Operator) -> str:
         if operator.channel_group:
             return "channel " + name
         return ("grouped " if operator.groups > 1 else "") + name
+    if isinstance(operator, PlainConvolution) and operator.groups > 1:
+        return ("depthwise " if operator.is_depthwise else "grouped ") + name
     return name
