@@ -83,6 +83,14 @@ def test_the_cheaper_of_two_costs_part_by_part():
     low, high = cost(1.0, 2.0, 3.0, 4.0, 0.5), cost(2.0, 1.0, 1.0, 5.0, 0.25)
     assert low.or_cheaper(high) == high.or_cheaper(low) == low
     assert low.then(high)[:5] == (3.0, 3.0, 4.0, 9.0, 0.75)
+    tie = low._replace(compute_s=7.0)
+    assert low.or_cheaper(tie) == low
     several = cost(*(np.array([a, b]) for a, b in zip(low[:5], high[:5], strict=True)))
     other = cost(*(np.array([b, a]) for a, b in zip(low[:5], high[:5], strict=True)))
     assert [part.tolist() for part in several.or_cheaper(other)[:5]] == [[part, part] for part in low[:5]]
+
+
+def test_what_the_papers_do_not_heed_is_refused():
+    groups = CONVOLUTION.replace(channel_group=4, input_rate=0.5)
+    with pytest.raises(latpred.InputError, match="published model does not heed channel_group of Convolution"):
+        cost_model("published", V100).cost(groups, 1)

@@ -17,7 +17,7 @@ from latpred.errors import InputError
 from latpred.models.tiling import Numbers
 from latpred.precision import PRECISIONS, element_bytes
 from latpred.wording import unknown
-from latpred.workloads.densities import ROUNDING_GUARD, whole_samples
+from latpred.workloads.densities import whole_samples
 from latpred.workloads.lowering import Form
 from latpred.workloads.operators import Operator
 
@@ -130,9 +130,8 @@ class CostModel:
         """
         if not self.form.gathers_samples:
             return _weighted([(executions, self.cost(operator, batch, chained=chained))])
-        samples = np.asarray(executions) * batch
-        (_, low), (upper, _) = parts = whole_samples(samples)
-        if np.all(upper < ROUNDING_GUARD) and np.all(low == batch):
+        parts = whole_samples(np.asarray(executions) * batch)
+        if np.all(parts[0][1] == batch):
             return self.cost(operator, batch, chained=chained)
         return _weighted([(weight, self.cost(operator, n, chained=chained)) for weight, n in parts])
 
