@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,10 +44,16 @@ class Group:
     omitted: bool
     columns: NDArray[np.int64]
 
-    @property
+    @cached_property
     def is_open(self) -> bool:
         """Whether the operators have rates that are not known yet."""
         return any(isinstance(value, Share) for _, value in self.operator)
+
+    @cached_property
+    def heeds_rates(self) -> bool:
+        """Whether any figure depends on rates that are not known yet."""
+        of_paper = any(isinstance(value, Share) for _, value in self.on_paper)
+        return self.is_open or of_paper or isinstance(self.executions, Share)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +73,12 @@ class Plan:
         """The figures of every distinct step at each setting of the rates; `places` leads from steps to them."""
         settings = max((len(values) for values in rates.values()), default=1)
         chained = len(self.steps) > 1
-        parts = [_figures(group, model, batch, rates, settings, chained) for group in self.groups]
+        parts = [
+            _figures(group, model, batch, rates, settings, chained)
+            if group.heeds_rates
+            else _repeated(_same_figures(group, model, batch, chained), settings)
+            for group in self.groups
+        ]
         return Figures(*np.concatenate(parts, axis=-1))
 
     def sums(self, model: CostModel, batch: int, rates: Rates) -> tuple[Floats, Floats]:
@@ -141,6 +152,16 @@ def _figures(group: Group, model: CostModel, batch: int, rates: Rates, settings:
     for place, values in enumerate(figures):
         whole[place] = values
     return whole
+
+
+@lru_cache(maxsize=4096)
+def _same_figures(group: Group, model: CostModel, batch: int, chained: bool) -> Floats:
+    """Those of operators that no rate moves, (fields, 1, operators); asked once."""
+    return _figures(group, model, batch, {}, 1, chained)
+
+
+def _repeated(figures: Floats, settings: int) -> Floats:
+    return np.broadcast_to(figures, (len(figures), settings, figures.shape[-1]))
 
 
 @lru_cache(maxsize=4096)

@@ -16,6 +16,8 @@ TUNED_ENGINES = 132
 class Tile(NamedTuple):
     """A block of a GEMM that one program computes: output rows × output columns, `depth` of the sum per step.
 
+    Of several tiles at once, the fields are arrays.
+
     `busy` and `alone` are the rule's weights: relative time of a step where the device is full, and where a program
     has an engine for itself.
     """

@@ -131,11 +131,11 @@ def work_of(operator: op.Operator, batch: Numbers, precision: str) -> Work | Non
 
 def _check_kernels(o: Any) -> None:
     """Raise InputError for a convolution that the kernels do not compute."""
-    kernels = np.unique(getattr(o, "kernel", 1))
+    kernels = set(np.ravel(getattr(o, "kernel", 1)).tolist())
     group = getattr(o, "channel_group", None)
     switched = any(np.ndim(rate) or rate != 1 for rate in (getattr(o, "input_rate", 1.0), o.output_rate))
-    if not np.isin(kernels, KERNEL_EDGES).all():
-        edge = int(kernels[-1])
+    if not kernels.issubset(KERNEL_EDGES):
+        edge = int(max(kernels))
         problem = f"{edge}×{edge} convolutions (it has 1×1 and 3×3)"
     elif switched and type(o) is not op.Convolution:
         problem = "patches with channel skipping"
@@ -160,21 +160,21 @@ def _gemm(
     **rest: Numbers,
 ) -> Work:
     offered = tiles(precision, masker=masker)
-    across = [width(tile, columns) for tile in offered]
-    deep = [depth(tile, channels) for tile in offered]
-    programs = [
-        ceil_div(rows, tile.rows) * ceil_div(columns, wide) * planes for tile, wide in zip(offered, across, strict=True)
-    ]
-    places = {tile: place for place, tile in enumerate(TILES[precision][:-1])}
     dimensions = max(map(np.ndim, (rows, columns, channels, taps, planes)))
-    by_tile = {
-        "programs": programs,
-        "steps": [taps * ceil_div(channels, step) for step in deep],
-        "step_macs": [_step_macs(*parts) for parts in zip(offered, across, deep, strict=True)],
-        "size": [places.get(tile, SMALLEST) for tile in offered],
-        "quarters": [tile.warps / 4 for tile in offered],
-    }
-    return Work(**{name: _stacked(values, dimensions) for name, values in by_tile.items()}, **rest)
+    # A first axis over tiles, then those of the other arrays.
+    shape = (-1, *[1] * dimensions)
+    fields: Any = [np.array(field).reshape(shape) for field in zip(*offered, strict=True)]
+    tile = Tile(*fields)
+    wide, deep = width(tile, columns), depth(tile, channels)
+    places = {tile: place for place, tile in enumerate(TILES[precision][:-1])}
+    return Work(
+        programs=ceil_div(rows, tile.rows) * ceil_div(columns, wide) * planes,
+        steps=taps * ceil_div(channels, deep),
+        step_macs=_step_macs(tile, wide, deep),
+        size=np.array([places.get(tile, SMALLEST) for tile in offered]).reshape(shape),
+        quarters=tile.warps / 4,
+        **rest,
+    )
 
 
 def _step_macs(tile: Tile, wide: Numbers, step: Numbers) -> Numbers:
@@ -183,11 +183,6 @@ def _step_macs(tile: Tile, wide: Numbers, step: Numbers) -> Numbers:
     Its products fall with the width, the rows that it reads do not: the geometric mean of both.
     """
     return step * tile.rows * np.sqrt(tile.columns * wide)
-
-
-def _stacked(values: list[Any], dimensions: int) -> Numbers:
-    """A first axis over tiles, then that of the rates if there are several."""
-    return np.stack(np.broadcast_arrays(*values, np.zeros((1,) * dimensions))[:-1])
 
 
 def convolution(o: op.Convolution, N: Numbers, precision: str, *, masker: bool = False) -> Work:
