@@ -74,8 +74,12 @@ def test_a_kernel_that_follows_another_takes_a_switch_more():
     assert after.launch_s == pytest.approx(model.numbers["kernel_s"] + model.numbers["switch_s"], rel=1e-12)
 
 
-def test_the_roofline_has_no_time_in_the_l2():
-    assert cost_model("roofline", V100).cost(CONVOLUTION, 4).l2_s == 0
+def test_the_roofline_by_hand():
+    """64 · 64 multiply-adds for each of 196 pixels of 4 samples; weights once, two maps of 64 channels, in 4 bytes."""
+    compute = 4 * 196 * 64 * 64 / (V100.pes * V100.fp32_lanes_per_pe * V100.clock_hz)
+    memory = 4 * (64 * 64 + 4 * 2 * 64 * 196) / V100.dram_bandwidth
+    found = cost_model("roofline", V100).cost(CONVOLUTION, 4)
+    assert found[:5] == pytest.approx((compute, memory, 0, max(compute, memory), 0), rel=1e-12, abs=0)
 
 
 def test_the_cheaper_of_two_costs_part_by_part():
