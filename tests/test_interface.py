@@ -98,3 +98,8 @@ def test_what_the_papers_do_not_heed_is_refused():
     groups = CONVOLUTION.replace(channel_group=4, input_rate=0.5)
     with pytest.raises(latpred.InputError, match="published model does not heed channel_group of Convolution"):
         cost_model("published", V100).cost(groups, 1)
+
+
+def test_a_library_that_knows_no_l2_has_no_time_there():
+    assert cost_model("calibrated", V100, library="tensorrt").cost(CONVOLUTION, 4).l2_s == 0
+    assert cost_model("calibrated", H200).cost(CONVOLUTION, 4).l2_s > 0
