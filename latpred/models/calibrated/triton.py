@@ -106,7 +106,7 @@ def times(work: Work, fitted: Mapping[str, Numbers], device: Device) -> Times:
 
 def join(compute: Numbers, memory: Numbers, fitted: Mapping[str, Numbers]) -> Numbers:
     """(computeᵖ + memoryᵖ)^(1/p), by the larger of them, so that nothing overflows."""
-    p = np.clip(fitted["overlap"], 1.0, 50.0)
+    p = fitted["overlap"]
     largest = np.maximum(np.maximum(compute, memory), 1e-30)
     return largest * ((compute / largest) ** p + (memory / largest) ** p) ** (1 / p)
 
