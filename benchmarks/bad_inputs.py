@@ -38,7 +38,12 @@ class Attempt(NamedTuple):
 COMMAND_LINES = [
     "predict --device tx2 --block r50-stage1 --S 4 --r 0.6",
     "predict --device v100 --network resnet50 --S 4-4-2-1 --r 0.5",
-    "predict --device tx2 --preset dynconv-resnet50 --r 0.5",
+    "predict --device tx2 --preset dynconv-resnet101 --r 0.5",
+    "predict --device h200 --network resnet50 --S 4-4-2-1 --r 0.5 --model calibrated --precision fp16",
+    "predict --device v100 --network deit-s --paradigm token --r 0.7",
+    "predict --device tx2 --network resnet50 --S 4-4-2-1 --masks masks.npz",
+    "predict --device tx2 --network resnet50 --S 4-4-2-1 --rates rates.csv",
+    "explain --device h200 --block r50-stage2 --S 4 --r 0.6 --model calibrated",
     "predict --device tx2 --network resnet50 --S 4-4-2-1 --beta 0.5,0.2 --draws 50",
     "explain --device v100 --block r50-stage1 --S 4 --r 0.6",
     "sweep --device v100 --block r50-stage1 --S 1,2,4 --r 0.1:1.0:0.3",
@@ -63,12 +68,55 @@ h200 fp16 fp64 int8 triton cudnn tensorrt roofline calibrated publishd spatial s
 stem head stem,head json csv table yaml png out.png out.svg out.xyz no/out.csv out.csv out.json dynconv-resnet101 masker
 gather,x 0.5,0.2 0.5,0.6 1,1 224 224x 1x1 65537 99999999999x9 10ms"""
 WORDS = _WORDS.split()
+#: What a person who knows the commands would write; a stage, a size or a name may still not fit the rest.
+SENSIBLE = {
+    "--device": "tx2 v100 h200 nano orin v100,tx2 h200,h100,a100 mine.yaml",
+    "--block": "r50-stage1 r101-stage4-first regnety-400mf-stage2 r50-stage1,r50-stage3",
+    "--network": "resnet50 resnet101 regnety-800mf vit-b t2t-vit-19 deit-s resnet50,regnety-400mf",
+    "--preset": "dynconv-resnet101 lasnet-resnet50 skipnet-resnet101 laudnet-resnet50",
+    "--paradigm": "spatial channel layer token head static spatial+channel layer+channel token+head spatial+layer",
+    "--S": "1 2 3 4 7 14 56 57 4-4-2-1 1-1-1 8-4-7-1 1,2,4 4-4-2-1,8-4-7-1 200",
+    "--G": "1 2 3 4 64 100 2-2-2-2 1,2,4 1-2-4-8",
+    "--r": "0 1 0.5 0.001 0.5,0.6,0.7,0.8 0.3,0.4 0.1:1.0:0.1 0:1:0.5 1e-9 0.999999",
+    "--batch": "1 2 7 128 513 1,2,4 1000000000 1:8:1",
+    "--model": "published roofline calibrated flops",
+    "--precision": "fp32 tf32 fp16",
+    "--library": "triton tensorrt",
+    "--include": "stem head stem,head",
+    "--image-size": "224 100 32 1x1 97x333 800x1333 2048 65536",
+    "--unfuse": "masker gather scatter masker,gather gather,scatter,masker",
+    "--beta": "0.5,0.2 0.1,0.05 0.9,0.29 0.5,0.49",
+    "--draws": "1 50 1000",
+    "--seed": "0 1 12345678901234567890",
+    "--masks": "masks.npz",
+    "--rates": "rates.csv",
+    "--format": "table json csv",
+    "--output": "out.csv out.json lut.npz out.yaml out.csv.gz",
+    "-o": "out.csv out.yaml mine.yaml",
+    "--x": "r granularity batch",
+    "--target-macs": "0.5 0.01 1 0.999 1e-9",
+    "--tolerance": "0 0.01 1 1e300",
+    "--source": "somewhere",
+    "--suite": "quick full",
+    "--workload": "mine.yaml",
+    "--time-budget": "8m 1s 0.5h",
+    "--jobs": "1 2",
+}
+SENSIBLE |= {f"--{part}-r": "0.5 1" for part in ("spatial", "channel", "layer", "attention", "mlp", "token", "head")}
+#: Pictures take a while, so that few are asked for.
+_PICTURES = ("--plot", "--plot-rates")
 LONG = ("", " ", "\t\n", "9" * 400, "9" * 5_000, "x" * 10_000, "a," * 2_000, "1," * 5_000, "-" * 300, "[" * 3_000)
 
 
 def word(rng: random.Random) -> str:
     """Something to write where a value belongs; NUL cannot be given on a command line."""
     return rng.choice(LONG) if rng.random() < 0.15 else rng.choice(WORDS)
+
+
+def value(rng: random.Random, option: str) -> str:
+    """Something to write after an option: mostly what may belong there."""
+    sensible = SENSIBLE.get(option, "").split()
+    return rng.choice(sensible) if sensible and rng.random() < 0.85 else word(rng)
 
 
 def options(rng: random.Random, folder: Path) -> Attempt:
@@ -78,20 +126,33 @@ def options(rng: random.Random, folder: Path) -> Attempt:
     if isinstance(command, click.Group):
         command = command.commands[line[1]]
     known = [option for parameter in command.params for option in parameter.opts if option.startswith("-")]
+    flags = {name for parameter in command.params if getattr(parameter, "is_flag", False) for name in parameter.opts}
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         places = [place for place, part in enumerate(line) if place > 0 and not part.startswith("--")]
         action = rng.random()
         if action < 0.4 and places:
-            line[rng.choice(places)] = word(rng)
+            place = rng.choice(places)
+            line[place] = value(rng, line[place - 1])
         elif action < 0.85 and known:
-            line += [rng.choice(known), word(rng)]
+            option = rng.choice([option for option in known if option not in _PICTURES] or known)
+            if option in _PICTURES or (rng.random() < 0.02 and "--plot" in known):
+                line += ["--plot", rng.choice(["out.png", "out.svg", "out.xyz"])]
+            elif option in line[:-1] and rng.random() < 0.9:
+                line[line.index(option) + 1] = value(rng, option)
+            else:
+                line += [option] if option in flags else [option, value(rng, option)]
         elif action < 0.9:
             line.append(word(rng))
         elif action < 0.95:
             del line[rng.randrange(len(line))]
         else:
             line[rng.randrange(len(line))] += rng.choice("x-=,")
-    for name, make in (("masks.npz", _masks), ("rows.csv", _rows), ("mine.yaml", _device)):
+    for name, make in (
+        ("masks.npz", _masks),
+        ("rates.csv", _rates),
+        ("rows.csv", rows_of_one_kind),
+        ("mine.yaml", _device),
+    ):
         if name in line:
             (folder / name).write_bytes(make(rng))
     return Attempt(line)
@@ -108,10 +169,16 @@ def _masks(rng: random.Random) -> bytes:
     return file.getvalue()
 
 
+def _rates(rng: random.Random) -> bytes:
+    rows = [[round(rng.random(), 2) for _ in range(rng.choice((16, 16, 16, 4)))] for _ in range(rng.choice((1, 1, 3)))]
+    return "\n".join(",".join(map(str, row)) for row in rows).encode()
+
+
 _ROWS = gzip.decompress((ROOT / "measurements" / "h200.csv.gz").read_bytes()).splitlines(keepends=True)
 
 
-def _rows(rng: random.Random) -> bytes:
+def rows_of_one_kind(rng: random.Random) -> bytes:
+    """A measurement file of sixty rows of the H200's."""
     of_one_kind = [row for row in _ROWS[1:] if b",fp16,triton," in row]
     return _ROWS[0] + b"".join(rng.sample(of_one_kind, 60))
 
@@ -322,7 +389,7 @@ def of_block(rng: random.Random, folder: Path) -> Attempt:
 
 def of_rows(rng: random.Random, folder: Path) -> Attempt:
     """A measurement file."""
-    content = cells_changed(rng, _rows(rng))
+    content = cells_changed(rng, rows_of_one_kind(rng))
     name = "mine.csv"
     if rng.random() < 0.2:
         name, content = "mine.csv.gz", bytes_changed(rng, gzip.compress(content))

@@ -28,7 +28,8 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.bad_inputs import KINDS, Attempt
+from benchmarks.bad_inputs import KINDS, Attempt, rows_of_one_kind
+from latpred.measuring.measurements import read_measurements
 
 MOST_SECONDS, MOST_BYTES, MOST_LINES, MOST_LETTERS = 5.0, 1 << 30, 3, 2_100
 #: Wall-clock time after which a worker is given up [s]: machines are shared.
@@ -215,6 +216,7 @@ def table(outcomes: list[Outcome]) -> str:
 # --- kill -9
 
 SWEEP = "sweep --device tx2 --block r50-stage1 --S 1,2,4 --r {} --output mine.csv"
+CALIBRATE = "calibrate {}.csv --device h200 -o mine.yaml"
 LUT = "lut --network resnet50 --device {} --S 7,14 --output mine.npz"
 DRAWN = "sweep --device tx2 --block r50-stage1 --S 4 --r {} --plot mine.svg"
 #: Commands that write a file, in two ways that tell the old from the new.
@@ -222,11 +224,23 @@ WRITERS = {
     "mine.csv": (SWEEP.format("0.1:1.0:0.001"), SWEEP.format("0.2:1.0:0.001")),
     "mine.npz": (LUT.format("tx2"), LUT.format("v100")),
     "mine.svg": (DRAWN.format("0.1:1.0:0.1"), DRAWN.format("0.2:1.0:0.1")),
+    "mine.yaml": (CALIBRATE.format("first"), CALIBRATE.format("second")),
+    # What `latpred measure` does for each row, without the GPU that it measures.
+    "rows.csv": ("--measure first.csv",),
 }
 #: Writes a file in turns for ever; killed from outside.
 _LOOP = """
 import sys, contextlib, io
+from pathlib import Path
 from latpred.cli import main
+from latpred.measuring.measurements import read_rows, write_rows
+if sys.argv[1].startswith("--measure"):
+    rows = [row for row, _ in read_rows(Path("first.csv"))]
+    print("ready", flush=True)
+    while True:
+        write_rows(Path("rows.csv"), ())
+        for row in rows:
+            write_rows(Path("rows.csv"), [row], append=True)
 print("ready", flush=True)
 while True:
     for line in sys.argv[1:]:
@@ -243,6 +257,9 @@ def killed(kills: int, seed: int) -> Counter[str]:
     for number in range(kills):
         name, lines = list(WRITERS.items())[number % len(WRITERS)]
         with tempfile.TemporaryDirectory() as folder:
+            for file in ("first.csv", "second.csv"):
+                (Path(folder) / file).write_bytes(rows_of_one_kind(rng))
+            before = len(list(Path(folder).iterdir()))
             command = [sys.executable, "-c", _LOOP, *lines]
             with subprocess.Popen(
                 command, cwd=folder, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": root}
@@ -255,9 +272,10 @@ def killed(kills: int, seed: int) -> Counter[str]:
                 time.sleep(rng.random() * 0.5)
                 writer.kill()
             found["whole" if _is_whole(path) else "half"] += 1
-            last = [sys.executable, "-m", "latpred", *lines[0].split()]
-            subprocess.run(last, cwd=folder, check=True, capture_output=True, env=os.environ | {"PYTHONPATH": root})
-            found["left over"] += len(list(Path(folder).iterdir())) - 1
+            if not lines[0].startswith("--"):
+                last = [sys.executable, "-m", "latpred", *lines[0].split()]
+                subprocess.run(last, cwd=folder, check=True, capture_output=True, env=os.environ | {"PYTHONPATH": root})
+            found["left over"] += len(list(Path(folder).iterdir())) - before - 1
     return found
 
 
@@ -268,6 +286,12 @@ def _is_whole(path: Path) -> bool:
         import latpred
 
         return bool(latpred.LatencyTable.load(path).entries)
+    if path.suffix == ".yaml":
+        import latpred
+
+        return len(latpred.load_profile(path).calibrations) == len(latpred.load_profile("h200").calibrations)
+    if path.name == "rows.csv":
+        return path.read_text().startswith("target,") and read_measurements(path) is not None
     rows = path.read_text().splitlines()
     return len(rows) - 1 in (3 * 901, 3 * 801) and len({line.count(",") for line in rows}) == 1
 
@@ -278,7 +302,7 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
-    parser.add_argument("--kills", type=int, default=40)
+    parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--only", metavar="KIND:NUMBER", help="Try one input, in this process.")
     asked = parser.parse_args()
     if asked.only:

@@ -162,6 +162,7 @@ def test_a_file_name_with_spaces(run, tmp_path):
         (f"predict {BLOCK} --S 4-4-2-1 --r 0.5", "resnet50-stage1 takes one S, not a list; lists are for networks"),
         (f"predict {BLOCK} --S 4- --r 0.5", "Invalid value for '--S': '4-' is no granularity; write 4, or 4-4-2-1"),
         (f"predict {NETWORK} --S 4,4,2,1 --r 0.5", "--S takes one setting; write 4-4-2-1 for one per stage"),
+        (f"predict {NETWORK} --S 4-4-2-1,4 --masks m.npz", "--S takes one setting; write 4-4-2-1 for one per stage"),
         (f"predict {BLOCK} --S {'9' * 5000} --r 0.5", "Invalid value for '--S': '9999"),
         (f"predict {NETWORK} --S 4-4 --r 0.5", "S has 2 values; give one, or 4 (per stage)"),
         (f"predict {NETWORK} --S 4-4-2-8 --r 0.5", "S=8 is larger than the 7×7 map of resnet50-stage4"),

@@ -105,7 +105,7 @@ def _sample_rates(
         raise click.UsageError(f"{given[0]} needs one network of residual blocks: --network NAME")
     network = targets[0]
     if masks:
-        S = options.one(skipped["S"]) if skipped["S"] else getattr(preset, "S", None)
+        S = skipping.one_setting("S", skipped["S"]) or getattr(preset, "S", None)
         skipped["spatial_r"] = _mask_rates(masks, S, network)
         return None
     of_samples = _read(rates, network) if rates else _draw(beta or (), network, **drawing)

@@ -80,6 +80,13 @@ def kinds(paradigm: str | None, S: Any, G: Any, r: Any, part_rates: dict[str, An
     return names
 
 
+def one_setting(option: str, given: tuple[Any, ...] | None) -> Any:
+    """The one S or G asked for, or None; a usage error where several are given."""
+    if given and len(given) > 1:
+        raise click.UsageError(f"--{option} takes one setting; write 4-4-2-1 for one per stage, or use `latpred sweep`")
+    return options.one(given)
+
+
 def build(
     *,
     paradigm: str | None,
@@ -105,10 +112,7 @@ def build(
         }
     else:
         for option, given in (("S", S), ("G", G)):
-            if given and len(given) > 1:
-                raise click.UsageError(
-                    f"--{option} takes one setting; write 4-4-2-1 for one per stage, or use `latpred sweep`"
-                )
+            one_setting(option, given)
         names = kinds(paradigm, S, G, r, rates)
         settings = {"spatial": {"S": options.one(S), "unfuse": unfuse}, "channel": {"G": options.one(G)} if G else {}}
     _check_used(names, S=S, G=G, r=r, unfuse=unfuse, rates=rates)

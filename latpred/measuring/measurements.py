@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import DataError, InputError
+from latpred.files import whole_file
 from latpred.measuring.cells import number_in, record_of
 from latpred.measuring.columns import (
     BLOCKS,
@@ -104,25 +105,33 @@ def row_of(target: MeasuredTarget, paradigm: Paradigm) -> dict[str, Any]:
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], *, append: bool = False) -> None:
-    """Rows to a plain .csv; a row appears whole, at once. A file that is gone on with keeps its columns.
+    """Rows to a plain .csv: a new file appears whole, at once, and so does a row that one is gone on with.
+
+    A file that is gone on with keeps its columns.
 
     Raises
     ------
     DataError
         A row has a field or setting that a file of an older version has no column for.
     """
-    columns = _columns_of(path) if append else COLUMNS
-    with path.open("a" if append else "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n", extrasaction="ignore")
-        if not append:
-            writer.writeheader()
-        for row in rows:
-            lost = [name for name in NEWER_COLUMNS if name not in columns and row.get(name) not in (None, "")]
-            if lost:
-                raise DataError(f"{path}: has no column {lost[0]}; write rows that have it to another file")
-            filled = {"version": VERSION, **row}
-            writer.writerow({key: "" if value is None else value for key, value in filled.items()})
-            file.flush()
+    if append:
+        with path.open("a", encoding="utf-8", newline="") as file:
+            _write(file, rows, _columns_of(path))
+    else:
+        with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerow(COLUMNS)
+            _write(file, rows, COLUMNS)
+
+
+def _write(file: TextIO, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    writer = csv.DictWriter(file, columns, lineterminator="\n", extrasaction="ignore")
+    for row in rows:
+        lost = [name for name in NEWER_COLUMNS if name not in columns and row.get(name) not in (None, "")]
+        if lost:
+            raise DataError(f"{file.name}: has no column {lost[0]}; write rows that have it to another file")
+        filled = {"version": VERSION, **row}
+        writer.writerow({key: "" if value is None else value for key, value in filled.items()})
+        file.flush()
 
 
 def _columns_of(path: Path) -> Sequence[str]:
