@@ -46,6 +46,9 @@ def test_the_memory_split_of_operators_whose_split_is_plain():
     unfolded = ask(latpred.Unfold(elements_in=100, elements_out=300), 3)
     # MODEL §7: (in + out)/β + 2·out/β₂.
     assert unfolded.l2_s == pytest.approx(3 * 2 * 300 * 4 / (4 * 59.7e9))
+    gathered = ask(latpred.workloads.operators.Gather(channels=8, height=20, width=20, S=4, r=0.2, pad=1), 3)
+    # MODEL §5: 5 of 25 patches of 6 × 6 pixels, E; read as 6 of the 8 elements of an access, E/(β₂·6/8), written E/β₂.
+    assert gathered.l2_s == pytest.approx(3 * 8 * 5 * 36 * (8 / 6 + 1) * 4 / (4 * 59.7e9))
 
 
 CONVOLUTIONS = [
@@ -68,6 +71,16 @@ def test_fills_are_what_separates_a_kernel_from_peak(operator, profile):
     assert compute == pytest.approx(
         operator.macs(1) / profile.fp32_peak_macs / (fill.tile * fill.wave * fill.lane), rel=1e-9
     )
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_fills_of_an_addition_of_patches(batch):
+    """compute = c·a·S²·N/(P·F·f)/(tile·wave·lane), with a = ⌈0.37 · 64⌉ patches (MODEL §5)."""
+    model = cost_model("published", V100)
+    cost = model.cost(latpred.ScatterAdd(channels=100, height=56, width=56, S=7, r=0.37), batch)
+    fill = model.fill(cost)
+    ideal = 100 * 24 * 7**2 * batch / V100.fp32_peak_macs
+    assert cost.compute_s == pytest.approx(ideal / (fill.tile * fill.wave * fill.lane), rel=1e-9)
 
 
 def test_what_has_no_tiles_has_no_fill():
