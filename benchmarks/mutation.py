@@ -38,7 +38,7 @@ TESTS = {
     "latpred/studies/recommendation.py": "recommend masks joint image_sizes calibrated",
     "latpred/workloads/densities.py": "densities traffic calibrated_golden golden",
     "latpred/workloads/lowering/": "lowering macs heeded_settings fusion joint transformers golden",
-    "latpred/models/calibrated/bands.py": "bands",
+    "latpred/models/bands.py": "bands",
     "latpred/models/calibrated/": "calibrated_golden traffic calibrated",
     "latpred/models/interface.py": "interface traffic calibrated_golden calibrated explain",
     "latpred/models/roofline.py": "interface heeding calibrated",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
 from latpred.evaluation import Figures, Plan, Rates, plan
-from latpred.models.calibrated.bands import band_of_sum
+from latpred.models.bands import band_of_sum
 from latpred.models.tiling import Numbers
 from latpred.question import Asked, Target, ask, checked_paradigm
 from latpred.report import Band, OperatorRow, Report

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 #: Characters of a value, and names of a list, that an error line shows.
 MOST_CHARACTERS, MOST_NAMES = 60, 20
@@ -46,6 +45,8 @@ def nearest(name: object, known: Iterable[str]) -> str | None:
     >>> nearest("V10", ["tx2", "v100"])
     'v100'
     """
+    from difflib import get_close_matches
+
     by_lower = {each.lower(): each for each in known}
     found = get_close_matches(str(name)[:MOST_CHARACTERS].lower(), by_lower, n=1)
     return by_lower[found[0]] if found else None

@@ -7,7 +7,7 @@ import pytest
 
 import latpred
 from latpred import Layer, Spatial, predict
-from latpred.models.calibrated.bands import band_of_sum
+from latpred.models.bands import band_of_sum
 
 H200 = latpred.load_profile("h200")
 RESNET = latpred.load_network("resnet50")
