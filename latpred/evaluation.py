@@ -144,7 +144,7 @@ def _figures(group: Group, model: CostModel, batch: int, rates: Rates, settings:
     elif group.is_open or (isinstance(group.executions, Share) and model.form.gathers_samples):
         times = model.step(operator, batch, share, chained=chained)[:5]
     else:
-        fixed = _fixed(model, group, batch, chained)[:5]
+        fixed = (_fixed if group.heeds_rates else _ask)(model, group, batch, chained)[:5]
         times = fixed if isinstance(share, float) and share == 1.0 else [share * time for time in fixed]
     moved = 0.0 if group.omitted else share * model.bytes(operator, batch)
     figures = (share, *times, share * on_paper.macs(batch), moved)
@@ -164,10 +164,13 @@ def _repeated(figures: Floats, settings: int) -> Floats:
     return np.broadcast_to(figures, (len(figures), settings, figures.shape[-1]))
 
 
-@lru_cache(maxsize=4096)
-def _fixed(model: CostModel, group: Group, batch: int, chained: bool) -> Cost:
-    """What operators cost whose rates are known; asked once."""
+def _ask(model: CostModel, group: Group, batch: int, chained: bool) -> Cost:
+    """What operators cost whose rates are known."""
     return model.step(group.operator, batch, 1.0, chained=chained)
+
+
+#: Asked once; where nothing else moves with the rates, that is once anyway.
+_fixed = lru_cache(maxsize=4096)(_ask)
 
 
 __all__ = ["Figures", "Form", "Plan", "plan"]
