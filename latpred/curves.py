@@ -2,7 +2,7 @@
 
 A curve is exact. Most steps follow a staircase, for patches and channel groups are on or off; or they run for whole
 samples, and the mean over batches is a line between their numbers; or their time counts with the share that runs.
-Others are asked one by one.
+Others are asked at every rate.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Curve: TypeAlias = Callable[[Floats], Floats]
 
 #: Settings at a time: what is made of them stays in the caches.
 _CHUNK = 1 << 15
-#: Longer staircases are not made; their steps are asked one by one.
+#: Longer staircases are not made; what follows them is asked at every rate.
 _MOST_STAIRS = 1_000_000
 
 
