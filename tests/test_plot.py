@@ -206,6 +206,19 @@ def test_the_band_is_drawn_where_the_sweep_has_one():
     assert not ratio(frame.assign(latency_low_s=np.nan, latency_high_s=np.nan)).collections
 
 
+def test_a_picture_says_what_the_shaded_areas_are_and_on_what_device():
+    """The device is in the title where it is the only one, over batches too; several are in the legend."""
+    settings = grid(Spatial, granularity=[4, 7], r=[0.5])
+    calibrated = draw(sweep([BLOCK], ["h200"], settings, batches=[1, 8, 64], model="calibrated"))
+    assert [text.get_text() for text in calibrated.legends[0].get_texts()][-1] == "shaded: 80 % band"
+    assert calibrated.axes[0].get_title().splitlines()[0] == "resnet50-stage1 on h200"
+    published = draw(sweep([BLOCK], ["h200", "v100"], settings, batches=[1, 8, 64]))
+    names = [text.get_text() for text in published.legends[0].get_texts()]
+    assert published.axes[0].get_title().splitlines()[0] == "resnet50-stage1"
+    assert any("v100" in name for name in names)
+    assert "shaded: 80 % band" not in names
+
+
 def test_layers_and_channels_are_named_as_what_they_are():
     settings = [
         *grid(Spatial, granularity=[4], r=RATES),

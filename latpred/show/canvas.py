@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
 
+#: What the shaded areas of all panels are, in a legend.
+BAND_LABEL = "shaded: 80 % band"
 #: Okabe and Ito's colours, distinguishable with every kind of colour blindness; yellow left out, too pale on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -98,18 +100,21 @@ def titled(what: str, *settings: str) -> str:
     return "\n".join([*wrap(what, TITLE_WIDTH), *wrap(", ".join(filter(None, settings)), TITLE_WIDTH)])
 
 
-def share_legend(figure: Figure) -> None:
+def share_legend(figure: Figure, *, markerscale: float = 1.0) -> None:
     """One legend for all panels, beside them: the picture grows by its width, and no data is below it."""
     entries: dict[str, Any] = {}
     for axes in figure.axes:
         entries.update((label, handle) for handle, label in zip(*axes.get_legend_handles_labels(), strict=True))
         if legend := axes.get_legend():
             legend.remove()
-    if "break-even" in entries:
-        entries["break-even"] = entries.pop("break-even")
+    for last in (BAND_LABEL, "break-even"):
+        if last in entries:
+            entries[last] = entries.pop(last)
     width, height = figure.get_size_inches()
     columns = -(-len(entries) // max(int(height / ENTRY_INCHES) - 1, 1))
-    legend = figure.legend(entries.values(), entries.keys(), loc="outside right upper", ncols=columns)
+    legend = figure.legend(
+        entries.values(), entries.keys(), loc="outside right upper", ncols=columns, markerscale=markerscale
+    )
     _draw_solid(legend, entries.values())
     figure.set_size_inches(width + legend.get_window_extent().width / figure.dpi, height)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import count, starmap
 from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,6 +11,7 @@ import numpy as np
 
 from latpred.report import kernels_in_words
 from latpred.show.canvas import (
+    BAND_LABEL,
     GRANULARITY_ORDER,
     PANEL_INCHES,
     Look,
@@ -55,7 +57,7 @@ def draw(frame: pandas.DataFrame, x: str | None = None) -> Figure:
         figure, grid = panels(len(groups))
         for axes, (key, rows) in zip(grid, groups, strict=True):
             (_draw_latency if x == "batch" else _draw_ratio)(rows, x, axes, plan)
-            axes.set_title(titled(" on ".join(key), *_fixed_settings(rows, x), *_models(rows)))
+            axes.set_title(titled(_shown(key, rows), *_fixed_settings(rows, x), *_models(rows)))
         if x != "batch":
             top = max(axes.get_ylim()[1] for axes in grid)
             for axes in grid:
@@ -66,6 +68,12 @@ def draw(frame: pandas.DataFrame, x: str | None = None) -> Figure:
 
 def _panel_columns(x: str) -> list[str]:
     return ["target"] if x == "batch" else ["target", "device"]
+
+
+def _shown(key: Sequence[str], frame: pandas.DataFrame) -> str:
+    """The target of a panel, and the device where it is the only one."""
+    devices = frame["device"].unique()
+    return f"{key[0]} on {devices[0]}" if len(devices) == 1 else key[0]
 
 
 def _fixed_settings(frame: pandas.DataFrame, x: str) -> list[str]:
@@ -213,10 +221,15 @@ def _plan(frame: pandas.DataFrame, x: str) -> Plan:
 
 def _lines(frame: pandas.DataFrame, x: str, y: str, axes: Axes, plan: Plan, *, log: bool = False) -> None:
     """A line per combination of the plan's columns, with its band where there is one."""
+    from matplotlib.patches import Rectangle
+
     groups = list(frame.groupby(plan.by, sort=False))
     others = list(dict.fromkeys(key[1:] for key, _ in groups))
     heights = np.log(frame[y]) - np.log(frame[y].min()) if log else frame[y]
     ends = [(rows[x].tolist(), heights[rows.index].tolist()) for _, rows in groups]
+    if "low" in frame and frame["low"].notna().any():
+        # An entry of the legend for all bands, which have their lines' colours.
+        axes.add_artist(Rectangle((0, 0), 0, 0, color="0.3", alpha=2 * BAND_ALPHA, linewidth=0, label=BAND_LABEL))
     for (key, rows), shared in zip(groups, tell_apart(ends), strict=True):
         own = plan.looks[key[0]]
         if "low" in rows and rows["low"].notna().all():

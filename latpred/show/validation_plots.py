@@ -42,7 +42,7 @@ def scatter(found: Sequence[Validation]) -> Figure:
             axes.set_title(titled(f"{item.model} model", *_measured_with(item)))
             axes.set_xlabel("measured [s]")
             axes.set_ylabel("predicted [s]")
-        share_legend(figure)
+        share_legend(figure, markerscale=3)
     return figure
 
 
