@@ -101,6 +101,10 @@ def _of_command(attempt: Attempt, code: Any, out: str, err: str) -> tuple[str, s
 
 
 def _of_message(attempt: Attempt, message: str) -> tuple[str, str]:
+    try:
+        message.encode("utf-8", "surrogatepass").decode("utf-8", "surrogatepass")
+    except UnicodeError:
+        return "message", f"no text: {message[:200].encode('utf-8', 'surrogatepass')!a}"
     lines = message.splitlines()
     named = not attempt.file or attempt.file in message
     if not 1 <= len(lines) <= MOST_LINES or max(map(len, lines)) > MOST_LETTERS or len(message) < 8 or not named:

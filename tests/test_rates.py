@@ -106,6 +106,10 @@ def header(shape, descr="<f8", order=False):
         (header((4,), "[" * 3000), "is no NumPy array"),
         (header((4,), "nonsense"), "is no NumPy array"),
         (header((4,), "|O") + bytes(64), "holds Python objects"),
+        # A code point beyond the last, 0x10FFFF, and half of a pair, in either byte order.
+        (header((1,), "<U1") + bytes([0x34, 0x00, 0x1F, 0x00]), "holds text that is none"),
+        (header((1,), ">U1") + bytes([0x00, 0x00, 0xD8, 0x00]), "holds text that is none"),
+        (header((1,), ">U1") + bytes([0x00, 0x10, 0xFF, 0xFF]), "is no table of numbers"),
         (header((4,))[:40], "is no NumPy array"),
         (b"\x93NUMPY\x01\x00\x0b\x00{'descr': (\n", "is no NumPy array"),
         (b"\x93NUMPY\x09\x00" + bytes(100), "is no NumPy array"),

@@ -86,9 +86,17 @@ def read_array(file: IO[bytes], where: str) -> NDArray[Any]:
         raise DataError(f"{where}: ends early")
     try:
         flat = np.frombuffer(data, dtype) if size else np.empty(0, dtype)
+        if dtype.kind == "U" and not _is_text(flat):
+            raise DataError(f"{where}: holds text that is none")
         return flat.reshape(shape, order="F" if column_major else "C")
     except ValueError:
         raise DataError(f"{where}: is no NumPy array") from None
+
+
+def _is_text(flat: NDArray[Any]) -> bool:
+    """Whether an array of text has characters only: NumPy takes any numbers for text, and Python then fails on it."""
+    codes = np.frombuffer(flat.tobytes(), np.dtype("u4").newbyteorder(flat.dtype.byteorder))
+    return bool(np.all((codes <= 0x10FFFF) & ~((codes >= 0xD800) & (codes <= 0xDFFF))))
 
 
 def read_arrays(path: Path, wanted: str) -> dict[str, NDArray[Any]]:
