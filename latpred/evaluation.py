@@ -125,7 +125,8 @@ def _operator_kind(operator: op.Operator) -> tuple[Any, ...]:
 def _group(members: list[tuple[Step, int]]) -> Group:
     steps, columns = zip(*members, strict=True)
     operators = op.stack([step.operator for step in steps])
-    on_paper = op.stack([step.on_paper or step.operator for step in steps])
+    differ = any(step.on_paper for step in steps)
+    on_paper = op.stack([step.on_paper or step.operator for step in steps]) if differ else operators
     return Group(operators, on_paper, steps[0].executions, steps[0].omitted, np.array(columns))
 
 

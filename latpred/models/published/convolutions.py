@@ -58,8 +58,9 @@ def in_tiles(
     n = ceil_div(o.c_out, c_t) * ceil_div(h, h_t) * ceil_div(w, w_t)
     W_pe, I_pe, O_pe = _filter_tiles(o, c_t, h_t, w_t)
     element_s = n / (M.beta2 * M.coalescing(w_t, w - w_t))
-    dense_s = M.lane_seconds(O_pe * C * k**2 * N, O_pe) * M.waves(n)
-    return dense_s, Traffic(W_pe * element_s, I_pe * N * element_s, O_pe * N * element_s)
+    dense_s = M.lane_seconds(O_pe * (C * k**2 * N), O_pe) * M.waves(n)
+    sample_s = N * element_s
+    return dense_s, Traffic(W_pe * element_s, I_pe * sample_s, O_pe * sample_s)
 
 
 def at_rates(
