@@ -105,8 +105,8 @@ def _sample_rates(
         raise click.UsageError(f"{given[0]} needs one network of residual blocks: --network NAME")
     network = targets[0]
     if masks:
-        S = skipping.one_setting("S", skipped["S"]) or getattr(preset, "S", None)
-        skipped["spatial_r"] = _mask_rates(masks, S, network)
+        S = skipping.one_setting("S", skipped["S"])
+        skipped["spatial_r"] = _mask_rates(masks, getattr(preset, "S", None) if S is None else S, network)
         return None
     of_samples = _read(rates, network) if rates else _draw(beta or (), network, **drawing)
     if of_samples.ndim == 1:
