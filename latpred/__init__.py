@@ -16,9 +16,17 @@ from latpred.devices.profile import HardwareProfile
 from latpred.errors import DataError, InputError, LatpredError, NetworkError, OutputError, ProfileError
 from latpred.prediction import break_even_rate, predict
 from latpred.report import OperatorRow, Report
-from latpred.workloads.blocks import Bottleneck
+from latpred.workloads.blocks import (
+    BasicBlock,
+    Bottleneck,
+    ConvNeXtBlock,
+    InvertedResidual,
+    ResidualBlock,
+    TransformerBlock,
+)
 from latpred.workloads.catalogue import Preset, list_networks, list_presets, load_block, load_network, load_preset
-from latpred.workloads.networks import Network, Stage, Stem
+from latpred.workloads.layers import SE, Activation, Conv, Dense, Join, Norm, Pool
+from latpred.workloads.networks import Network, Stage, Stem, VisionTransformer
 from latpred.workloads.operators import (
     Add,
     AveragePool,
@@ -42,7 +50,6 @@ from latpred.workloads.operators import (
     Unfold,
 )
 from latpred.workloads.paradigms import Channel, Head, Joint, Layer, Paradigm, Spatial, Static, Token
-from latpred.workloads.transformers import VisionTransformer
 
 if TYPE_CHECKING:
     from latpred.studies.explanation import Explanation, explain
@@ -65,13 +72,19 @@ _STUDIES = {
 }
 
 __all__ = [
+    "SE",
+    "Activation",
     "Add",
     "AveragePool",
+    "BasicBlock",
     "Bottleneck",
     "Channel",
     "ChannelScale",
+    "Conv",
+    "ConvNeXtBlock",
     "Convolution",
     "DataError",
+    "Dense",
     "ElementWise",
     "Explanation",
     "FullyConnected",
@@ -80,6 +93,8 @@ __all__ = [
     "HardwareProfile",
     "Head",
     "InputError",
+    "InvertedResidual",
+    "Join",
     "Joint",
     "LatencyTable",
     "LatpredError",
@@ -91,15 +106,18 @@ __all__ = [
     "MatrixProduct",
     "Network",
     "NetworkError",
+    "Norm",
     "OperatorRow",
     "OutputError",
     "Paradigm",
     "PatchConvolution",
     "PatchGlobalPool",
+    "Pool",
     "Preset",
     "ProfileError",
     "Recommendation",
     "Report",
+    "ResidualBlock",
     "Scatter",
     "ScatterAdd",
     "Softmax",
@@ -109,6 +127,7 @@ __all__ = [
     "Stem",
     "Token",
     "TokenAdd",
+    "TransformerBlock",
     "Unfold",
     "VisionTransformer",
     "break_even_rate",

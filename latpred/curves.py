@@ -77,10 +77,12 @@ def evaluate(
 
 def latencies(asked: Asked, paradigm: Paradigm, rates: ArrayLike) -> Floats:
     """`evaluate` for a question that was checked."""
-    if not hasattr(asked.of, "blocks") and not hasattr(asked.of, "inner"):
+    if isinstance(asked.of, op.Operator):
         raise InputError(f"{asked.target} has no residual blocks with rates of their own; give a residual network")
     if isinstance(paradigm, Static):
         raise InputError("a static network has no rates; give what is skipped")
+    if not all(part.is_open for part in paradigm.at_rates(1.0).parts):
+        raise InputError(f"the rates of {paradigm.label} skipping shape its operators; ask latpred.predict for each")
     columns = _columns(rates, asked)
     curves = _curves(asked, paradigm)
     total = np.empty(len(columns))

@@ -18,12 +18,11 @@ from latpred.models.tiling import Numbers
 from latpred.question import Asked, Target, ask, checked_paradigm
 from latpred.report import Band, OperatorRow, Report
 from latpred.wording import listed
-from latpred.workloads.blocks import Bottleneck
+from latpred.workloads.blocks import Block
 from latpred.workloads.lowering import Form, Lowered, Step
-from latpred.workloads.networks import Network, NetworkStage
+from latpred.workloads.networks import NetworkStage, PlacedNetwork
 from latpred.workloads.operators import Operator, Share, operator_class
 from latpred.workloads.paradigms import Paradigm, Static
-from latpred.workloads.transformers import VisionTransformer
 
 STATIC = Static()
 #: The break-even rate is bracketed until the bracket is this narrow.
@@ -118,7 +117,7 @@ def _band(asked: Asked, paradigm: Paradigm, lowered: Plan, latencies: Iterable[N
     if error is None:
         return None
     shapes: dict[int | None, Any] = {}
-    if isinstance(target, Network | NetworkStage):
+    if isinstance(target, PlacedNetwork | NetworkStage):
         shapes = {placed.number + 1: placed.block.shape for placed in target.blocks}
     # What is outside the blocks is a shape of its own; a target without blocks is of one shape.
     keys = (shapes.get(step.block, step.name) if shapes else None for step in lowered.steps)
@@ -130,7 +129,7 @@ def blocks_per_stage(target: Target) -> Sequence[int]:
     """Blocks of each stage, of the whole network where the target is a stage of it; one of a block or operator."""
     if isinstance(target, NetworkStage):
         target = target.network
-    return target.blocks_per_stage if isinstance(target, Network) else (1,)
+    return target.blocks_per_stage if isinstance(target, PlacedNetwork) else (1,)
 
 
 def lower(target: Target, paradigm: Paradigm, form: Form) -> Lowered:
@@ -148,15 +147,13 @@ def lower(target: Target, paradigm: Paradigm, form: Form) -> Lowered:
 def planned(asked: Asked, paradigm: Paradigm) -> tuple[Plan, Rates]:
     """The plan of a target under a paradigm, and the paradigm's rates in it."""
     target = asked.of
-    if isinstance(target, Operator | VisionTransformer):
+    if isinstance(target, Operator):
         return _plan(target, paradigm, asked.cost_model.form, False), {}
-    if isinstance(target, Bottleneck):
+    if isinstance(target, Block):
         paradigm.require_single(target.name)
-    if any(part.rate is None for part in paradigm.parts):
-        raise InputError(f"{target.name} has no attention and MLP; give the layer rate r")
     rates = paradigm.rates(blocks_per_stage(target))
     per_block = any(len(values) > 1 for values in rates.values())
-    found = _plan(target, paradigm.at_rates(1.0), asked.cost_model.form, per_block)
+    found = _plan(target, paradigm.opened(), asked.cost_model.form, per_block)
     return found, {part: values[np.newaxis] for part, values in rates.items()}
 
 
@@ -190,12 +187,12 @@ def _rows(lowered: Plan, figures: Figures) -> tuple[OperatorRow, ...]:
 
 def lowest_rate(target: Target, paradigm: Paradigm) -> float:
     """The lowest rate that can be asked for: 0, or what keeps anything at all of a transformer."""
-    return target.lowest_rate(paradigm) if isinstance(target, VisionTransformer) else 0.0
+    return 0.0 if isinstance(target, Operator) else target.lowest_rate(paradigm)
 
 
-def _bracket_points(target: Target) -> int:
-    """Rates at which a bracket is cut: several where they share a search, else the middle alone."""
-    return 3 if isinstance(target, VisionTransformer) else 17
+def _is_open(paradigm: Paradigm) -> bool:
+    """Whether no rate shapes the operators: then one search serves all rates."""
+    return all(part.is_open for part in paradigm.parts)
 
 
 class Curve(NamedTuple):
@@ -213,15 +210,20 @@ def curve(asked: Asked, paradigm: Paradigm, rates: NDArray[np.float64] | None = 
     Without `rates`, one prediction at the paradigm's own.
     """
     model, batch = asked.cost_model, asked.batch
-    if rates is not None and isinstance(asked.of, VisionTransformer):
-        # Its shapes follow the rates, so it is lowered once for each.
-        runs = [planned(asked, paradigm.at_rates(float(rate)))[0].sums(model, batch, {}) for rate in rates]
+    if rates is not None and not _is_open(paradigm.at_rates(1.0)):
+        # Shapes follow the rates, so the target is lowered once for each.
+        runs = [_sums(asked, paradigm.at_rates(float(rate))) for rate in rates]
         latency, macs = (np.concatenate(parts) for parts in zip(*runs, strict=True))
     else:
         lowered, at = _planned_at(asked, paradigm, rates)
         latency, macs = lowered.sums(model, batch, at)
     static = static_rows(asked)
     return Curve(latency, sum(row.latency_s for row in static), macs, sum(row.macs for row in static))
+
+
+def _sums(asked: Asked, paradigm: Paradigm) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    lowered, at = planned(asked, paradigm)
+    return lowered.sums(asked.cost_model, asked.batch, at)
 
 
 def band_of_curve(asked: Asked, paradigm: Paradigm, rates: NDArray[np.float64] | None = None) -> Band | None:
@@ -279,7 +281,8 @@ def highest_rate(
     """
     low, high = lowest_rate(asked.of, paradigm), 1.0
     while high - low > width:
-        rates = np.linspace(low, high, _bracket_points(asked.of))
+        # Several where they share a search, else the middle alone.
+        rates = np.linspace(low, high, 17 if _is_open(paradigm.at_rates(1.0)) else 3)
         held = holds(curve(asked, paradigm, rates))
         if held[-1]:
             return high

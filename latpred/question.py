@@ -12,15 +12,14 @@ from latpred.errors import InputError
 from latpred.models.interface import CostModel, cost_model
 from latpred.records import whole_number
 from latpred.wording import quoted
-from latpred.workloads.blocks import Bottleneck
+from latpred.workloads.blocks import Block
 from latpred.workloads.catalogue import load_target
-from latpred.workloads.networks import Network, NetworkStage
+from latpred.workloads.networks import NetworkStage, PlacedNetwork
 from latpred.workloads.operators import Operator
 from latpred.workloads.paradigms import Paradigm
-from latpred.workloads.transformers import VisionTransformer
 
-Target: TypeAlias = Operator | Bottleneck | NetworkStage | Network | VisionTransformer
-_TARGETS = (Operator, Bottleneck, NetworkStage, Network, VisionTransformer)
+Target: TypeAlias = Operator | Block | NetworkStage | PlacedNetwork
+_TARGETS = (Operator, Block, NetworkStage, PlacedNetwork)
 
 #: A larger batch is a slip of the pen.
 MOST_SAMPLES = 10**9

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 import numpy as np
@@ -74,6 +74,10 @@ class Record(BaseModel):
 
     # Tells pydantic that a record inside a record needs no call of __init__: its problems join the outer one's.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    def __iter__(self) -> Generator[tuple[str, Any], None, None]:
+        """Fields and their values, in order; pydantic's own yields what was computed and kept, too."""
+        return ((name, getattr(self, name)) for name in type(self).model_fields)
 
     @classmethod
     def _named(cls, values: tuple[Any, ...], fields: dict[str, Any]) -> dict[str, Any]:

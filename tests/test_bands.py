@@ -76,6 +76,7 @@ def test_shapes_are_told_apart_by_every_field_but_the_name():
     block = latpred.Bottleneck(c_in=64, c_out=64, height=8, width=8)
     assert block.shape == block.replace(name="another").shape
     changes = {"c_in": 32, "c_out": 128, "bottleneck_ratio": 2, "height": 9, "width": 9, "stride": 2, "groups": 2}
-    assert {*changes, "se", "name"} == set(type(block).model_fields)
-    for field, value in (changes | {"se": True}).items():
+    changes |= {"se": True, "projects": "strided"}
+    assert {*changes, "name"} == set(type(block).model_fields)
+    for field, value in changes.items():
         assert block.replace(**{field: value}).shape != block.shape

@@ -442,7 +442,7 @@ NOT_COVERED = {
     "predict --device h200 --network deit-s --paradigm head --r 0.5": TRITON,
     "explain --device h200 --network deit-s": TRITON,
     "compare --device h200 --network t2t-vit-19": TRITON,
-    f"predict {H} --paradigm token --r 0.5": "resnet50-stage1 has no token skipping; choose spatial, channel, layer",
+    f"predict {H} --paradigm token --r 0.5": "resnet50-stage1 has no token skipping: it has no attention; choose",
     f"predict {H} --S 4 --r 0.5 --unfuse gather": f"resnet50-stage1: the calibrated model knows fused maskers, {GATE}",
     f"ablate-fusion {H} --S 4 --r 0.5": GATE,
     "predict --device h200 --preset convaig-resnet50 --r 0.5": GATE,

@@ -187,14 +187,14 @@ SETTINGS = (
 
 def test_every_setting_is_part_of_a_row_and_of_its_key(tmp_path):
     """Rows of other settings had the same key, so that --resume left them out, and came back as the default."""
-    block = latpred.load_block("resnet50-stage1")
+    block = latpred.load_block("resnet50-stage1").replace(projects="always")
     rows = [row(block, paradigm) for paradigm in SETTINGS]
     assert read_measurements(written(tmp_path / "a.csv", rows)) == rows
     assert len({Point(block, paradigm, 1, "fp32").key for paradigm in SETTINGS}) == len(SETTINGS)
 
 
 def test_a_file_from_before_the_settings_reads_on_and_is_gone_on_with_in_its_own_columns(tmp_path):
-    block, file = latpred.load_block("resnet50-stage1"), tmp_path / "a.csv"
+    block, file = latpred.load_block("resnet50-stage1").replace(projects="always"), tmp_path / "a.csv"
     old = [column for column in COLUMNS if column not in NEWER_COLUMNS]
     file.write_text(",".join(old) + "\n")
     line = row_of(block, Spatial(S=2, r=0.5)) | {"batch": 8, "precision": "fp32", "library": "triton", "median_s": 1e-3}

@@ -110,7 +110,7 @@ BAD = {
     f"predict {T2T} --layer-r 0.1 --attention-r 0.5 --mlp-r 0.5": "give it, or --attention-r and --mlp-r",
     f"predict {T2T} --head-r 0.1": "a head rate of 0.1 keeps no head of 7; give at least 0.1429",
     f"predict {T2T} --token-r 0.001": "keeps no token of 197",
-    f"predict {T2T} --S 4 --r 0.5": "t2t-vit-19 has no spatial skipping; choose token, head, layer",
+    f"predict {T2T} --S 4 --r 0.5": "t2t-vit-19 has no spatial skipping; choose layer, token, head",
     f"predict {T2T} --include stem": "always includes its embedding and classifier",
     f"predict {NETWORK} --S 4 --beta 0.5": "--beta takes a mean and a standard deviation",
     f"predict {NETWORK} --S 4 --beta 0.5,0.9": "the standard deviation must be between 0 and 0.5, got 0.9",
@@ -124,7 +124,7 @@ BAD = {
     f"predict {NETWORK} --S 100 --masks masks.npz": "the masks were not counted at S=100",
     f"predict {NETWORK} --S 4 --rates masks.npz": "rates come as .npy, .json, .csv, not '.npz'",
     f"predict {NETWORK} --S 4 --masks large.npz": "the masks are of maps 112×112, 56×56, 28×28, 14×14",
-    f"predict {NETWORK} --include foo": "unknown part 'foo'; choose stem, head",
+    f"predict {NETWORK} --include foo": "unknown part 'foo'; choose stem, transitions, head",
     f"predict {NETWORK} --image-size 0": "'0' is no image size; write 224, or 800x1333",
     f"predict {NETWORK} --image-size 9999999999": "is no image size",
     f"predict {NETWORK} --image-size 64 --S 4 --r 0.5": "S=4 is larger than the 2×2 map of resnet50-stage4-first",
@@ -197,7 +197,10 @@ def test_every_problem_of_nested_stages_is_named(run, tmp_path):
     )
     code, _, err = run("predict --device v100 --network mine.yaml")
     assert code == 1
-    assert "stage 1: c_out=15 is no multiple of 4; stage 2: c_out=18 is no multiple of 4" in err
+    assert (
+        "stage 1: c_out=15 is no multiple of bottleneck_ratio=4; stage 2: c_out=18 is no multiple of bottleneck_ratio=4"
+        in err
+    )
 
 
 def test_a_joint_sweep_has_the_common_rate_in_its_column(run):

@@ -63,7 +63,7 @@ def test_there_are_such_options():
             f"predict {BLOCK} --S 4 --r 0.5 --unfuse gater",
             "unknown fusion 'gater'; did you mean gather? Choose masker,",
         ),
-        (f"predict {NETWORK} --include haed", "unknown part 'haed'; did you mean head? Choose stem, head"),
+        (f"predict {NETWORK} --include haed", "unknown part 'haed'; did you mean head? Choose stem, transitions, head"),
         (f"predict {BLOCK} --S 4 --r 1.5", "'--r': rates are shares from 0 to 1, got 1.5"),
         ("predict --device v10 --block r50-stage1", "; did you mean v100?"),
         ("predict --device v100 --network resnet5", "; did you mean resnet50?"),

@@ -53,7 +53,7 @@ def test_command_pages_are_made_from_help(name):
 
 def test_the_reference_has_every_public_name():
     text = (documents.ROOT / "docs" / "python.md").read_text(encoding="utf-8")
-    assert sorted(re.findall(r"^\.\. auto(?:function|class|exception):: (\w+)$", text, re.M)) == latpred.__all__
+    assert sorted(re.findall(r"^\.\. auto(?:function|class|exception):: (\w+)$", text, re.M)) == sorted(latpred.__all__)
 
 
 def test_the_table_of_devices_in_the_model_is_that_of_the_published_profiles():
@@ -72,7 +72,7 @@ def test_the_tables_of_fields_are_those_of_the_records(page, record):
     text = (documents.ROOT / "docs" / page).read_text(encoding="utf-8")
     rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|.*\| ([^|]*) \|$", text, re.M)
     told = {name: default for names, default in rows for name in re.findall(r"\w+", names)}
-    assert list(told) == list(record.model_fields)
+    assert list(told)[: len(record.model_fields)] == list(record.model_fields)  # other tables may follow
     for name, field in record.model_fields.items():
         assert (told[name] == "needed") == field.is_required(), name
         if isinstance(field.default, str | int | float) and field.default != "":

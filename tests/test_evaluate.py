@@ -103,13 +103,15 @@ def test_a_column_per_stage_and_chunks_of_settings(monkeypatch, paradigm):
 
 
 REFUSED = {
-    "a transformer": (("deit-s", "v100", latpred.Layer(r=1.0), [[1.0]]), "no residual blocks with rates of their own"),
+    "tokens of a transformer": (
+        ("deit-s", "v100", latpred.Token(r=1.0), [[1.0] * 12]),
+        "the rates of token skipping shape its operators; ask latpred.predict",
+    ),
     "an operator": (
         (op.Convolution(c_in=4, c_out=4, height=4, width=4), "v100", latpred.Layer(r=1.0), [[1.0]]),
         "no residual blocks with rates of their own",
     ),
     "nothing is skipped": (("resnet50", "v100", latpred.Static(), [[1.0] * 16]), "a static network has no rates"),
-    "tokens": (("resnet50", "v100", latpred.Token(r=1.0), [[1.0] * 16]), "has no token skipping"),
     "a row alone": (("resnet50", "v100", PARADIGMS[0], [1.0] * 16), r"shape \(16,\); give a row per setting and 16"),
     "15 columns": (("resnet50", "v100", PARADIGMS[0], [[1.0] * 15]), r"16 columns \(blocks\) or 4 \(stages\)"),
     "percents": (("resnet50", "v100", PARADIGMS[0], [[60.0] * 16]), "rates must be from 0 to 1"),

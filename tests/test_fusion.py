@@ -130,8 +130,8 @@ def test_order_and_repetition_of_what_is_not_fused_do_not_matter(run):
 
 
 def test_a_gather_counts_the_patches_of_the_output_map_also_where_the_stride_does_not_divide_the_input():
-    # 57×57 at stride 2 is a 28×28 map: 7×7 patches of 4×4, each 8×8 with a border of one in the input.
+    # 57×57 at stride 2 is a 29×29 map: 8×8 patches of 4×4, each 8×8 with a border of one in the input.
     block = latpred.Bottleneck(c_in=64, c_out=64, height=57, width=57, stride=2)
     steps = {step.name: step.operator for step in block.lower(Spatial(S=4, r=0.6, unfuse=["gather"]), PUBLISHED).steps}
-    assert steps["gather"].patches == steps["conv2"].patches == 49
+    assert steps["gather"].patches == steps["conv2"].patches == 64
     assert steps["gather"].patch_edge == 10

@@ -29,6 +29,9 @@ VALUES = {
     "output_rate": (1.0, 0.3),
     "channel_group": (None, 16, 4),
     "S": (4, 3, 7),
+    "edge": (6, 8, 5),
+    "count": (40, 30, 17),
+    "dilation": (1, 2),
     "r": (0.6, 1.0, 0.05),
     "rate": (1.0, 0.3),
     "kernel_height": (1, 3, 5),
@@ -45,6 +48,12 @@ BY_MEANING = {
         "c_out",
         "roofline",
     ): "one channel of mask; the convolution that it is fused into is a row of its own",
+    ("HaloConvolution", "indexed", "roofline"): "as of patches without a border",
+    **{
+        ("HaloConvolution", edge, library): "the patches are what is read; their map is a bound that few reach"
+        for edge in ("height", "width")
+        for library in ("roofline", "triton")
+    },
     ("PatchConvolution", "indexed", "roofline"): "a bound for any kernels, those that read no pixel twice among them",
     ("Pool", "maximum", "roofline"): "as many bytes, and no multiply-adds",
     ("MaskerConvolution", "S", "triton"): "the kernel computes every pixel, whatever is active",
@@ -57,6 +66,11 @@ def _one_border_for_all(operator):
     return (operator.kernel, operator.stride) == (1, 1) or operator.r == 1
 
 
+def _patches_are_all_it_reads(operator):
+    """Of the map it was cut out of, only a bound on what is counted is left."""
+    return not operator.indexed or (operator.kernel, operator.stride) == (1, 1)
+
+
 def _fused_is_cheaper(operator):
     """The fused kernel computes every pixel (MODEL §5)."""
     return costs(MODELS["published"], operator) == costs(MODELS["published"], operator.fused)
@@ -65,24 +79,29 @@ def _fused_is_cheaper(operator):
 #: When a field has no meaning.
 NO_MEANING = {
     ("PatchConvolution", "indexed"): _one_border_for_all,
+    ("HaloConvolution", "height"): _patches_are_all_it_reads,
+    ("HaloConvolution", "width"): _patches_are_all_it_reads,
+    ("HaloConvolution", "stride"): _patches_are_all_it_reads,
+    ("HaloConvolution", "indexed"): lambda operator: (operator.kernel, operator.stride) == (1, 1),
+    ("PlainConvolution", "dilation"): lambda operator: operator.kernel_height == operator.kernel_width == 1,
     ("MaskerConvolution", "S"): _fused_is_cheaper,
     ("MaskerConvolution", "r"): _fused_is_cheaper,
 }
 #: Operators that each model has equations for; the other models have them for all.
 TRITON = (
-    "Convolution PatchConvolution MaskerConvolution FullyConnected Add ScatterAdd PatchGlobalPool PatchChannelScale "
-    "AveragePool GlobalPool ChannelScale MaskCompaction"
+    "Convolution PatchConvolution HaloConvolution MaskerConvolution FullyConnected Add ScatterAdd PatchGlobalPool "
+    "PatchChannelScale AveragePool GlobalPool ChannelScale MaskCompaction"
 )
 KNOWN = {"triton": TRITON.split(), "tensorrt": ["Convolution"]}
 #: Those of static networks.
-LAYERS = ["PlainConvolution", "BatchNorm", "Pool", "Attention", "Copy"]
+LAYERS = ["BatchNorm", "Pool", "Attention", "Copy"]
 UNKNOWN_TO_THE_PAPERS = ["PatchChannelScale", "MaskCompaction", *LAYERS]
 
 
 def operators(kind=op.Operator):
     """Every class of operators that can be made."""
     for found in kind.__subclasses__():
-        if not found.__name__.startswith("_"):
+        if not found.__name__.startswith("_") and found is not op.ActivePatches:
             yield found
         yield from operators(found)
 

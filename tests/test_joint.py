@@ -163,8 +163,8 @@ def test_targets_that_cannot_skip_a_part():
     block, vit = BLOCKS["resnet50-stage2"], latpred.load_network("t2t-vit-19")
     for target, part, message in (
         (block, Layer(attention_r=0.5, mlp_r=0.5), "has no attention and MLP"),
-        (block, Token(r=0.5), "has no token skipping; choose spatial, channel, layer"),
-        (vit, Spatial(S=4, r=0.5), "has no spatial skipping; choose token, head, layer"),
+        (block, Token(r=0.5), "has no token skipping: it has no attention; choose spatial, channel, layer"),
+        (vit, Spatial(S=4, r=0.5), "has no spatial skipping; choose layer, token, head"),
         (vit, Layer(r=0.5, masker="pooled"), "decides with a policy of its own"),
     ):
         with pytest.raises(latpred.InputError, match=message):

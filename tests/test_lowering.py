@@ -168,8 +168,8 @@ def test_channels_without_kernels_of_their_own(form, groups, addition):
 
 def test_one_group_of_channels_needs_no_decision():
     """As published, a masker of one group is no masker (MODEL §5)."""
-    block = latpred.Bottleneck(c_in=32, c_out=128, **SMALL)
-    assert lowered(block, Channel(G=32, r=0.5), PUBLISHED)[0][0] == "conv1"
+    block = latpred.Bottleneck(c_in=128, c_out=128, bottleneck_ratio=1, **SMALL)
+    assert lowered(block, Channel(G=128, r=0.5), PUBLISHED)[0][0] == "conv1"
 
 
 @pytest.mark.parametrize(
@@ -206,12 +206,14 @@ def test_a_fused_masker_runs_alone_where_the_body_does_not():
 
 def test_published_squeeze_and_excitation():
     shape = {"channels": 64, **SMALL}
-    static = lowered(GROUPED, Static(), PUBLISHED)
-    assert [name for name, *_ in static][:2] == ["conv1", "conv2"]  # no shortcut without a stride; oddity 5
+    # Oddity 5, which the papers' networks have: no shortcut without a stride.
+    static = lowered(GROUPED.replace(projects="strided"), Static(), PUBLISHED)
+    assert [name for name, *_ in static][:2] == ["conv1", "conv2"]
     assert static[2:6] == squeeze(op.GlobalPool(**shape), op.ChannelScale(**shape))
     plain = lowered(GROUPED, Static(), PLAIN)
     assert plain[0] == ("shortcut", op.Convolution(c_in=40, c_out=128, **SMALL), 1.0)
+    assert plain == lowered(GROUPED, Static(), PUBLISHED)
     assert plain[1:] == static
     # Only the pool is of patches (MODEL §5).
-    steps = lowered(GROUPED, Spatial(S=2, r=0.5), PUBLISHED)
+    steps = lowered(GROUPED.replace(projects="strided"), Spatial(S=2, r=0.5), PUBLISHED)
     assert steps[2:6] == squeeze(op.PatchGlobalPool(**shape, **HALF), op.ChannelScale(**shape))

@@ -142,8 +142,10 @@ def test_mistakes():
         table.lookup(0, [0.5, np.nan])
     with pytest.raises(latpred.InputError, match="S=57 fits no block of resnet50; choose from 1 to 56"):
         table_of("resnet50", "tx2", S=[57])
-    with pytest.raises(latpred.InputError, match="t2t-vit-19 has no blocks to tabulate"):
-        latpred.latency_table(latpred.load_network("t2t-vit-19"), latpred.load_profile("tx2"))
+    with pytest.raises(latpred.InputError, match="S=2 fits no block of t2t-vit-19; none of them can skip so"):
+        latpred.latency_table("t2t-vit-19", "tx2", S=[2])
+    with pytest.raises(latpred.InputError, match="Add has no blocks to tabulate"):
+        latpred.latency_table(latpred.Add(channels=8, height=8, width=8), latpred.load_profile("tx2"))
 
 
 @pytest.mark.parametrize("sizes", [4, None, "r50", [0.5], [None], {1, 2}])

@@ -105,7 +105,7 @@ def test_tolerances_that_are_none(tolerance):
 
 def test_what_a_target_can_skip_by():
     assert RESNET.block(1).paradigms == RESNET.stage(1).paradigms == RESNET.paradigms == ("spatial", "channel", "layer")
-    assert latpred.load_network("deit-s").paradigms == ("token", "head", "layer")
+    assert latpred.load_network("deit-s").paradigms == ("layer", "token", "head")
 
 
 def test_a_group_fits_the_channels_that_are_read_and_those_between():

@@ -102,7 +102,7 @@ def test_a_layer_part_at_rate_one_adds_its_policy_and_nothing_else():
         (Head(r=0.14), "a head rate of 0.14 keeps no head of 7; give at least 0.1429"),
         (Head(r=0.0), "keeps no head"),
         (Token(r=0.005), "keeps no token of 197"),
-        (Token(r=(0.5, 0.6)), "t2t-vit-19 takes one r"),
+        (Token(r=(0.5, 0.6)), r"r has 2 values; give one, 1 \(per stage\) or 19 \(per block\)"),
     ],
 )
 def test_rates_that_keep_nothing(paradigm, message):

@@ -13,7 +13,7 @@ from latpred.devices.profile import HardwareProfile
 from latpred.errors import LatpredError
 from latpred.units import si
 from latpred.workloads.catalogue import AnyNetwork, list_networks, list_presets, load_network, load_preset
-from latpred.workloads.networks import Network
+from latpred.workloads.networks import Network, VisionTransformer
 
 
 @click.group(cls=Group)
@@ -147,7 +147,8 @@ def list_all_networks(form: str) -> None:
     """
     known = [load_network(name) for name in list_networks()]
     if form == "table":
-        from latpred.show.catalogue_tables import networks_table, presets_table
+        from latpred.show.catalogue_tables import presets_table
+        from latpred.show.network_tables import networks_table
 
         presets = {preset.method: preset for preset, _ in map(load_preset, list_presets())}
         blocks = "Blocks: <network>-stage<k>, and <network>-stage<k>-first"
@@ -161,15 +162,14 @@ def list_all_networks(form: str) -> None:
 
 
 def _network_record(network: AnyNetwork) -> dict[str, object]:
-    blocks = [stage.blocks for stage in network.stages] if isinstance(network, Network) else [network.depth]
-    aliases, maps = list(network.aliases), network.maps if isinstance(network, Network) else [network.grid]
     return {
         "network": network.name,
         "title": network.title,
         "kind": network.kind,
-        "aliases": aliases,
-        "blocks": blocks,
-        "maps": [list(size) for size in maps],
+        "aliases": list(network.aliases),
+        "blocks": network.blocks_per_stage,
+        "maps": [list(size) for size in network.maps],
+        "paradigms": list(network.paradigms),
     }
 
 
@@ -193,17 +193,14 @@ def show_network(name: str, image_size: tuple[int, int] | None, form: str) -> No
     if form != "table":
         _print_records(_shape_rows(network), form)
     else:
-        from latpred.show.catalogue_tables import network_table, transformer_table
+        from latpred.show.network_tables import network_table, reasons, transformer_table
 
-        shown = network_table(network) if isinstance(network, Network) else transformer_table(network)
-        output.print_rich(shown, about)
+        shown = transformer_table(network) if isinstance(network, VisionTransformer) else network_table(network)
+        output.print_rich(shown, *reasons(network), about)
 
 
 def _shape_rows(network: AnyNetwork) -> list[dict[str, object]]:
     """A row per stage, or one of a transformer."""
     if not isinstance(network, Network):
         return [network.model_dump(mode="json", exclude={"title", "source", "aliases"})]
-    return [
-        {"network": network.name, "stage": number, "height": height, "width": width, **stage.model_dump()}
-        for number, (stage, (height, width)) in enumerate(zip(network.stages, network.maps, strict=True), start=1)
-    ]
+    return [{"network": network.name, **row} for row in network.to_frame().to_dict("records")]

@@ -17,7 +17,7 @@ from latpred.devices.profile import HardwareProfile
 from latpred.models.interface import MODELS
 from latpred.precision import PRECISIONS
 from latpred.wording import quoted, unknown
-from latpred.workloads.blocks import Bottleneck
+from latpred.workloads.blocks import Block
 from latpred.workloads.catalogue import AnyNetwork, list_networks, list_presets, load_block, load_network, load_preset
 from latpred.workloads.networks import PARTS, Network
 from latpred.workloads.paradigms import Paradigm
@@ -212,7 +212,7 @@ class Targets(NamedTuple):
     include: tuple[str, ...] = ()
     preset: str | None = None
 
-    def load(self) -> tuple[list[Bottleneck | AnyNetwork], Paradigm | None]:
+    def load(self) -> tuple[list[Block | AnyNetwork], Paradigm | None]:
         """Blocks, then networks; or a preset's network, and its paradigm. A usage error where nothing is named."""
         if self.preset:
             if self.blocks or self.networks:

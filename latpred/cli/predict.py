@@ -14,7 +14,7 @@ from latpred.cli.command import command
 from latpred.devices.profile import HardwareProfile
 from latpred.prediction import predict as predict_latency
 from latpred.report import Report
-from latpred.workloads.blocks import Bottleneck
+from latpred.workloads.blocks import Block
 from latpred.workloads.catalogue import AnyNetwork
 from latpred.workloads.networks import Network
 from latpred.workloads.paradigms import Paradigm
@@ -157,7 +157,7 @@ def _mask_rates(path: Path, S: Any, network: Network) -> tuple[float, ...]:
 
 
 def _answer(
-    target: Bottleneck | AnyNetwork,
+    target: Block | AnyNetwork,
     profile: HardwareProfile,
     paradigm: Paradigm,
     of_samples: NDArray[Any] | None,

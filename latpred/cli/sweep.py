@@ -14,7 +14,7 @@ from latpred.cli.progress import progress_bar
 from latpred.files import check_output, whole_file
 from latpred.studies.sweep import check_size
 from latpred.studies.sweep import sweep as sweep_latency
-from latpred.workloads.networks import Network
+from latpred.workloads.networks import PlacedNetwork
 from latpred.workloads.paradigms import Paradigm, Spatial
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _say(notes: Sequence[str]) -> None:
 
 def _say_if_meant_per_stage(symbol: str, given: tuple[Any, ...] | None, targets: list[Any]) -> None:
     """A note where as many settings are given as a network has stages: that may be one setting in the wrong words."""
-    stages = {len(target.stages) for target in targets if isinstance(target, Network)}
+    stages = {len(target.maps) for target in targets if isinstance(target, PlacedNetwork)}
     if given and len(given) in stages and not any(isinstance(setting, tuple) for setting in given):
         texts = list(map(str, given))
         click.echo(
@@ -125,7 +125,7 @@ def _masked(path: Path, targets: list[Any], *, S: Any, r: Any, **others: Any) ->
 
     if not S or r:
         raise click.UsageError("--masks gives the rates: add --S and leave --r out")
-    if not all(isinstance(target, Network) for target in targets):
+    if not all(isinstance(target, PlacedNetwork) for target in targets):
         raise click.UsageError("--masks needs networks of residual blocks: --network NAME")
     counted = rates_from_masks(path, S=options.edges(S))
     for target in targets:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import product
 from os.path import isfile
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast
 
 from pydantic import Field, model_validator
 
@@ -88,8 +88,13 @@ class Suite(Record):
     library: Annotated[tuple[Literal["triton", "cudnn"], ...], Plain] = ("triton",)
 
     def targets(self) -> list[Bottleneck]:
-        """The blocks, by name or as given."""
-        return [Bottleneck(**given) if isinstance(given, dict) else load_block(given) for given in self.blocks]
+        """The blocks, by name or as given; raises InputError for a kind that there are no kernels to time for."""
+        blocks = [Bottleneck(**given) if isinstance(given, dict) else load_block(given) for given in self.blocks]
+        for block in blocks:
+            if not isinstance(block, Bottleneck):
+                raise InputError(f"{block.name} is no bottleneck, which is the only kind that is measured whole")
+        # What is timed has its shortcut.
+        return [block.replace(projects="always") for block in cast(list[Bottleneck], blocks)]
 
     @model_validator(mode="after")
     def _few_enough(self) -> Suite:

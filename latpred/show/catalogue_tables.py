@@ -7,13 +7,9 @@ from typing import Any
 
 from latpred.devices.profile import HardwareProfile
 from latpred.show.layout import FittedTable, new_table
-from latpred.units import count, seconds, si
-from latpred.workloads.catalogue import AnyNetwork, Preset
-from latpred.workloads.lowering import PLAIN
+from latpred.units import seconds, si
+from latpred.workloads.catalogue import Preset
 from latpred.workloads.masks import MaskRates
-from latpred.workloads.networks import Network
-from latpred.workloads.paradigms import Static, spelled
-from latpred.workloads.transformers import VisionTransformer
 
 
 def device_table(profiles: Iterable[HardwareProfile]) -> FittedTable:
@@ -104,23 +100,6 @@ def mask_table(found: MaskRates) -> FittedTable:
     return table
 
 
-def networks_table(networks: Iterable[AnyNetwork]) -> FittedTable:
-    """A row per network."""
-    columns = ("network", "title", "alias", "blocks", "channels", "maps")
-    table = new_table("Networks", columns, left=3, texts=("maps",), gives_way=("title",))
-    for network in networks:
-        if isinstance(network, Network):
-            shape = (
-                spelled(tuple(stage.blocks for stage in network.stages), whole=True),
-                spelled(tuple(stage.c_out for stage in network.stages), whole=True),
-                ", ".join(f"{height}×{width}" for height, width in network.maps),
-            )
-        else:
-            shape = (str(network.depth), str(network.dim), f"{network.tokens} tokens")
-        table.add_row(network.name, network.title, ", ".join(network.aliases), *shape)
-    return table
-
-
 def presets_table(presets: Iterable[Preset]) -> FittedTable:
     """A row per published method."""
     columns = ("method", "title", "paradigm", "networks")
@@ -128,44 +107,4 @@ def presets_table(presets: Iterable[Preset]) -> FittedTable:
     for preset in presets:
         networks = ", ".join(preset.networks)
         table.add_row(preset.method, preset.title, preset.paradigm.text(rates=False), networks)
-    return table
-
-
-def network_table(network: Network) -> FittedTable:
-    """A row per stage: its map, channels and blocks."""
-    columns = ("stage", "map", "blocks", "c_in", "inner", "c_out", "stride", "groups", "SE", "MACs")
-    table = new_table(f"{network.name} {network.title}".rstrip(), columns)
-    for stage_number, (stage, (height, width)) in enumerate(zip(network.stages, network.maps, strict=True), start=1):
-        first = network.block(stage_number, first=True)
-        macs = sum(step.macs(1) for step in network.stage(stage_number).lower(Static(), PLAIN).steps)
-        table.add_row(
-            str(stage_number),
-            f"{height}×{width}",
-            str(stage.blocks),
-            str(stage.c_in),
-            str(first.inner),
-            str(stage.c_out),
-            str(stage.stride),
-            str(first.groups),
-            "yes" if network.se else "no",
-            count(macs),
-        )
-    return table
-
-
-def transformer_table(network: VisionTransformer) -> FittedTable:
-    """A row per property."""
-    table = new_table(f"{network.name} {network.title}".rstrip(), ("", "value"))
-    macs = sum(step.macs(1) for step in network.lower(Static(), PLAIN).steps)
-    properties = {
-        "embedding": network.embedding,
-        "tokens": network.tokens,
-        "channels": network.dim,
-        "heads": f"{network.heads} of {network.head_dim}",
-        "MLP ratio": network.mlp_ratio,
-        "blocks": network.depth,
-        "MACs": count(macs),
-    }
-    for name, value in properties.items():
-        table.add_row(name, str(value))
     return table

@@ -66,13 +66,13 @@ def stage_table(report: Report, network: Network) -> FittedTable:
     columns = ("stage", "map", "blocks", "MACs", *compared, "share")
     table = new_table(heading(report), columns, gives_way=("map", "blocks", "share", "MACs"))
     for stage, shape, (height, width) in zip(report.stages, network.stages, network.maps, strict=True):
-        place = (str(stage.stage), f"{height}×{width}", str(shape.blocks))
+        place = (str(stage.stage), f"{height}×{width}", str(shape.count))
         table.add_row(*place, *_compared_cells(stage, compared), f"{stage.latency_s / report.latency_s:.1%}")
     for row in (row for row in report.operators if row.stage is None):
         cells = _compared_cells(Subtotal((row,), (row,)), compared)
         table.add_row(row.name, "", "", *cells, f"{row.latency_s / report.latency_s:.1%}")
     table.add_section()
-    blocks = sum(stage.blocks for stage in network.stages)
+    blocks = sum(network.blocks_per_stage)
     table.add_row("total", "", str(blocks), *_compared_cells(report, compared), "")
     return table
 

@@ -20,7 +20,7 @@ from latpred.studies.recommendation import recommended
 from latpred.units import seconds
 from latpred.wording import quoted
 from latpred.workloads.catalogue import AnyNetwork, list_presets, load_preset
-from latpred.workloads.networks import Network
+from latpred.workloads.networks import PlacedNetwork
 from latpred.workloads.operators import Operator
 from latpred.workloads.paradigms import SINGLE, Channel, Paradigm, Spatial
 
@@ -89,7 +89,7 @@ def one_of_each(asked: Asked) -> list[Paradigm]:
         if name == "spatial":
             found += [Spatial(S=S, r=1.0) for S in _patch_edges(asked)]
         elif name == "channel":
-            G = [CHANNELS_PER_GROUP] * len(target.stages) if isinstance(target, Network) else CHANNELS_PER_GROUP
+            G = [CHANNELS_PER_GROUP] * len(target.maps) if isinstance(target, PlacedNetwork) else CHANNELS_PER_GROUP
             found.append(Channel(G=G, r=1.0))
         else:
             found.append(SINGLE[name](r=1.0))
@@ -98,7 +98,7 @@ def one_of_each(asked: Asked) -> list[Paradigm]:
 
 def _patch_edges(asked: Asked) -> list[Any]:
     target: Any = asked.of
-    if isinstance(target, Network):
+    if isinstance(target, PlacedNetwork):
         return [recommended(asked, RECOMMENDED_AT).S]
     return list(target.granularities("spatial"))
 

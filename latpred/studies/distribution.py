@@ -16,7 +16,7 @@ from latpred.prediction import STATIC, static_rows
 from latpred.question import ask, checked_paradigm
 from latpred.records import numbers, whole_number
 from latpred.units import duration, si
-from latpred.workloads.networks import Network
+from latpred.workloads.networks import Network, PlacedNetwork
 from latpred.workloads.paradigms import Joint, Paradigm, Spatial
 from latpred.workloads.rates import check_width, checked_rates
 
@@ -95,7 +95,7 @@ def predict_samples(
         Rates outside [0, 1] or NaN, or of another width.
     """
     asked = ask(network, profile, batch=batch, model=model, precision=precision, library=library)
-    if not isinstance(asked.of, Network):
+    if not isinstance(asked.of, PlacedNetwork):
         raise InputError(f"{asked.target} has no residual blocks with rates of their own; give a residual network")
     if isinstance(checked_paradigm(paradigm), Joint) or paradigm == STATIC:
         raise InputError(f"rates per sample are those of one paradigm, not of {paradigm.label}")
@@ -150,7 +150,7 @@ def _mean_of_batch(per_block: NDArray[np.float64], batch: int, generator: np.ran
     return mean
 
 
-def _per_block(rates: NDArray[np.float64], network: Network) -> NDArray[np.float64]:
+def _per_block(rates: NDArray[np.float64], network: PlacedNetwork) -> NDArray[np.float64]:
     """One column per block; columns of stages are repeated."""
     counts = network.blocks_per_stage
     check_width(rates, counts, "rates")

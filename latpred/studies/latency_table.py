@@ -27,10 +27,10 @@ from latpred.question import Asked, ask, named_target
 from latpred.report import kernels_in_words
 from latpred.studies.table_file import check_fields, read_fields
 from latpred.wording import quoted
-from latpred.workloads.blocks import Bottleneck
+from latpred.workloads.blocks import Block
 from latpred.workloads.catalogue import AnyNetwork
 from latpred.workloads.densities import ROUNDING_GUARD
-from latpred.workloads.networks import Network
+from latpred.workloads.networks import PlacedNetwork
 from latpred.workloads.operators import Share
 from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial, Static
 
@@ -219,7 +219,7 @@ class LatencyTable(Shown):
 
 
 def latency_table(
-    target: AnyNetwork | str | Path | Sequence[Bottleneck],
+    target: AnyNetwork | str | Path | Sequence[Block],
     profile: HardwareProfile | str | Path,
     *,
     S: Sequence[int] = (),
@@ -229,7 +229,7 @@ def latency_table(
     precision: str = "fp32",
     library: str | None = None,
 ) -> LatencyTable:
-    """The table of blocks: static, layer, spatial at each S that fits a block, channel at each G.
+    """The table of blocks: static, and as far as a block can skip so: layer, spatial at each S that fits, channel.
 
     Parameters
     ----------
@@ -239,7 +239,7 @@ def latency_table(
     Raises
     ------
     InputError
-        A transformer, which has no blocks to tabulate; blocks that share a name; an S or G that fits no block.
+        A network without blocks; blocks that share a name; an S or G that fits no block.
 
     Examples
     --------
@@ -256,7 +256,8 @@ def latency_table(
             raise InputError(f"{symbol} is a list of whole numbers, got {quoted(sizes)}")
         for size in sizes:
             if not isinstance(size, int) or not 1 <= size <= most:
-                raise InputError(f"{symbol}={quoted(size)} fits no block of {name}; choose from 1 to {most}")
+                choose = f"choose from 1 to {most}" if most else "none of them can skip so"
+                raise InputError(f"{symbol}={quoted(size)} fits no block of {name}; {choose}")
     asked = ask(placed[0], profile, batch=batch, model=model, precision=precision, library=library)
     curves = [
         (Entry(block.name, setting.name, setting.granularity or 0), *_values(asked.about(block), setting))
@@ -285,13 +286,13 @@ def latency_table(
     )
 
 
-def _blocks(target: Any) -> tuple[str, list[Bottleneck]]:
+def _blocks(target: Any) -> tuple[str, list[Block]]:
     """The name of a table's target, and its blocks in order."""
-    if isinstance(target, Network):
+    if isinstance(target, PlacedNetwork):
         return target.name, [placed.block for placed in target.blocks]
-    if isinstance(target, Bottleneck):
+    if isinstance(target, Block):
         return target.name, [target]
-    if not isinstance(target, Sequence) or not all(isinstance(block, Bottleneck) for block in target):
+    if not isinstance(target, Sequence) or not all(isinstance(block, Block) for block in target):
         name = getattr(target, "name", None) or type(target).__name__
         raise InputError(f"{name} has no blocks to tabulate; a table is of residual networks, or of a list of blocks")
     if not target:
@@ -299,15 +300,17 @@ def _blocks(target: Any) -> tuple[str, list[Bottleneck]]:
     return "the search space", list(target)
 
 
-def _settings(block: Bottleneck, S: Sequence[int], G: Sequence[int]) -> Iterator[Paradigm]:
+def _settings(block: Block, S: Sequence[int], G: Sequence[int]) -> Iterator[Paradigm]:
     yield Static()
-    yield Layer(r=1.0)
-    yield from (Spatial(S=edge, r=1.0) for edge in S if edge <= block.largest_granularity("spatial"))
-    yield from (Channel(G=size, r=1.0) for size in G if size <= block.largest_granularity("channel"))
+    if "layer" in block.paradigms:
+        yield Layer(r=1.0)
+    yield from (Spatial(S=edge, r=1.0) for edge in S if edge <= _largest([block], "spatial"))
+    yield from (Channel(G=size, r=1.0) for size in G if size <= _largest([block], "channel"))
 
 
-def _largest(blocks: Sequence[Bottleneck], paradigm: str) -> int:
-    return max(block.largest_granularity(paradigm) for block in blocks)
+def _largest(blocks: Sequence[Block], paradigm: str) -> int:
+    """The largest S or G that fits any block; 0 where none can skip so."""
+    return max((block.largest_granularity(paradigm) for block in blocks if paradigm in block.paradigms), default=0)
 
 
 def _values(asked: Asked, setting: Paradigm) -> tuple[NDArray[np.float64], bool, float]:

@@ -20,7 +20,7 @@ from latpred.records import numbers, one_number
 from latpred.report import kernels_in_words
 from latpred.wording import quoted
 from latpred.workloads.masks import MaskRates
-from latpred.workloads.networks import Network
+from latpred.workloads.networks import Network, PlacedNetwork
 from latpred.workloads.paradigms import SINGLE, Layer, Paradigm, spelled
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def recommended(
 ) -> Recommendation:
     """`recommend_granularity` for a question that was checked."""
     network = asked.of
-    if not isinstance(network, Network):
+    if not isinstance(network, PlacedNetwork) or not {"spatial", "channel"} & set(network.paradigms):
         raise InputError(f"{asked.target} has no stages, so no granularity to choose; give a residual network")
     if not isinstance(paradigm, str) or paradigm not in ("spatial", "channel"):
         raise InputError(f"paradigm {quoted(paradigm)} has no granularity; choose spatial or channel")
@@ -275,14 +275,16 @@ def recommended(
     )
 
 
-def _options(network: Network, paradigm: str, r: float | Sequence[float] | MaskRates) -> Iterator[tuple[Paradigm, ...]]:
+def _options(
+    network: PlacedNetwork, paradigm: str, r: float | Sequence[float] | MaskRates
+) -> Iterator[tuple[Paradigm, ...]]:
     """Per stage, every granularity at its rate, and last layer skipping."""
     kind = SINGLE[paradigm]
     masks = r if isinstance(r, MaskRates) else None
     if masks:
         masks.check(network)
     single = () if isinstance(r, MaskRates) else _checked_rates(network, r)
-    for number in range(1, len(network.stages) + 1):
+    for number in range(1, len(network.maps) + 1):
         values = network.stage(number).granularities(paradigm)
         rates = [masks.rate(number, S) for S in values] if masks else [single[number - 1]] * len(values)
         layer = Layer(r=masks.layer_rates[number - 1] if masks else single[number - 1])
@@ -297,8 +299,8 @@ def _checked_tolerance(tolerance: float) -> float:
     return found
 
 
-def _checked_rates(network: Network, r: float | Sequence[float]) -> tuple[float, ...]:
-    stages = len(network.stages)
+def _checked_rates(network: PlacedNetwork, r: float | Sequence[float]) -> tuple[float, ...]:
+    stages = len(network.maps)
     found = np.atleast_1d(numbers(r, "r"))
     if found.ndim > 1:
         raise InputError(f"r is one number or one per stage, not a table of {' × '.join(map(str, found.shape))}")

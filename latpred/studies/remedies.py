@@ -15,7 +15,7 @@ from latpred.question import MOST_SAMPLES
 from latpred.report import Report
 from latpred.studies.comparison import one_of_each, rate_for_macs
 from latpred.studies.recommendation import MIN_RATE, recommended
-from latpred.workloads.networks import Network
+from latpred.workloads.networks import PlacedNetwork
 from latpred.workloads.paradigms import Paradigm, Spatial, Static
 
 #: Batches are doubled this often; the smallest within `CLOSE` of the best is named.
@@ -89,9 +89,9 @@ def _larger(report: Report) -> list[int | tuple[int, ...]]:
     """Larger S to try: of a block, all that are worth a try; of a network, the fastest of each stage."""
     target: Any = report.asked.of
     S = report.paradigm.granularity
-    if not isinstance(target, Network):
+    if not isinstance(target, PlacedNetwork):
         return [edge for edge in target.granularities("spatial") if edge > S]
-    now = S if isinstance(S, tuple) else (S,) * len(target.stages)
+    now = S if isinstance(S, tuple) else (S,) * len(target.maps)
     rate = report.paradigm.rate
     if isinstance(rate, tuple) and len(rate) != len(now):
         return []

@@ -15,22 +15,21 @@ from latpred.errors import DataError, InputError, NetworkError
 from latpred.files import data_folder, is_yaml, parse, read_yaml
 from latpred.records import Plain, Record
 from latpred.wording import did_you_mean, listed, quoted, unknown
-from latpred.workloads.blocks import Bottleneck
-from latpred.workloads.networks import Network
+from latpred.workloads.blocks import KINDS, Block, Bottleneck
+from latpred.workloads.networks import Network, PlacedNetwork, VisionTransformer
 from latpred.workloads.paradigms import SINGLE, Joint, Paradigm
-from latpred.workloads.transformers import VisionTransformer
 
 #: Characters of a path that an error line shows.
 MOST_OF_A_PATH = 300
 
-AnyNetwork: TypeAlias = Network | VisionTransformer
+AnyNetwork: TypeAlias = PlacedNetwork
 
 #: Records that a network file can hold, by its `kind`.
 _KINDS: dict[str, type[Network] | type[VisionTransformer]] = {"residual": Network, "transformer": VisionTransformer}
 
 
-#: The name of a block: its network's, the number of its stage, and whether it is the first of it.
-_BLOCK = re.compile(r"(.+)-stage(\d{1,9})(-first)?")
+#: The name of a block: its network's, the number of its stage, and its place in it, where that is not the repeated one.
+_BLOCK = re.compile(r"(.+)-stage(\d{1,9})(-first|-block\d{1,9})?")
 
 
 class Preset(Record):
@@ -103,7 +102,7 @@ def load_network(name_or_path: str | Path | AnyNetwork, image_size: tuple[int, i
     [3, 4, 6, 3]
     """
     network = name_or_path
-    if not isinstance(network, Network | VisionTransformer):
+    if not isinstance(network, PlacedNetwork):
         network = _load(_name("network", network))
     return network if image_size is None else network.resized(image_size)
 
@@ -195,16 +194,16 @@ def load_preset(name: str | DynamicNetwork, image_size: tuple[int, int] | None =
     raise NetworkError(unknown("preset", name, list_presets()))
 
 
-def load_target(name_or_path: str | Path) -> Bottleneck | AnyNetwork:
+def load_target(name_or_path: str | Path) -> Block | AnyNetwork:
     """A network or a block, whichever a name or a file is of; errors as `load_network` and `load_block`."""
     name = str(name_or_path)
     if is_yaml(name) and isfile(name):
-        is_block = not {"stages", "depth", "kind"} & read_yaml(Path(name)).keys()
+        is_block = not {"stages", "depth", "stem"} & read_yaml(Path(name)).keys()
         return load_block(name) if is_block else load_network(name)
     return load_block(name) if _BLOCK.fullmatch(name.lower()) else load_network(name)
 
 
-def load_block(name_or_path: str | Path | Bottleneck, image_size: tuple[int, int] | None = None) -> Bottleneck:
+def load_block(name_or_path: str | Path | Block, image_size: tuple[int, int] | None = None) -> Block:
     """A block by name, `<network>-stage<k>` or `<network>-stage<k>-first`, or your own by the path of a YAML file.
 
     A block is handed back as it is.
@@ -222,16 +221,16 @@ def load_block(name_or_path: str | Path | Bottleneck, image_size: tuple[int, int
     >>> block.c_in, block.inner, block.height
     (256, 64, 56)
     """
-    own = isinstance(name_or_path, Bottleneck)
-    name = name_or_path.name if isinstance(name_or_path, Bottleneck) else _name("block", name_or_path)
+    own = isinstance(name_or_path, Block)
+    name = name_or_path.name if isinstance(name_or_path, Block) else _name("block", name_or_path)
     if image_size is not None and (own or is_yaml(name)):
         raise NetworkError(f"{name}: a block states its own height and width; leave the image size out")
-    if isinstance(name_or_path, Bottleneck):
+    if isinstance(name_or_path, Block):
         return name_or_path
     if is_yaml(name):
         if not isfile(name):
             raise NetworkError(f"there is no block file {quoted(name, most=MOST_OF_A_PATH)}")
-        return parse(Bottleneck, {"name": Path(name).stem, **read_yaml(Path(name))}, Path(name))
+        return _read_block(Path(name))
     match = _BLOCK.fullmatch(name.lower())
     if not match:
         hint = did_you_mean(name, _block_names())
@@ -240,14 +239,28 @@ def load_block(name_or_path: str | Path | Bottleneck, image_size: tuple[int, int
             f"unknown block {quoted(name)}{give} <network>-stage<k> or <network>-stage<k>-first, where the network is "
             f"one of {listed(list_networks())}; or the path of a .yaml file"
         )
-    network = load_network(match[1], image_size)
-    if not isinstance(network, Network):
-        raise NetworkError(f"{network.name} has no stages; predict the whole network")
-    return network.block(int(match[2]), first=bool(match[3]))
+    network, stage, place = load_network(match[1], image_size), int(match[2]), match[3] or ""
+    named = {placed.block.name: placed.block for placed in network.stage(stage).blocks}
+    default = network.block(stage, first=place == "-first")
+    if place.startswith("-block"):
+        wanted = f"{network.name}-stage{stage}{place}"
+        if wanted not in named:
+            raise NetworkError(unknown("block", wanted, named))
+        return named[wanted]
+    return default
+
+
+def _read_block(path: Path) -> Block:
+    """The block in a file, of the kind that it names, else a bottleneck."""
+    content = read_yaml(path)
+    kind = content.pop("kind", Bottleneck.kind)
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise DataError(f"{path}: kind: must be {' or '.join(KINDS)}, got {quoted(kind)}")
+    return parse(KINDS[kind], {"name": path.stem, **content}, path)
 
 
 def _block_names() -> Iterator[str]:
     """Names of the blocks of the shipped networks."""
     for network in map(load_network, list_networks()):
-        for stage in range(1, len(network.stages) + 1) if isinstance(network, Network) else ():
+        for stage in range(1, len(network.stage_blocks) + 1):
             yield from (f"{network.name}-stage{stage}", f"{network.name}-stage{stage}-first")

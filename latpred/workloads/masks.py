@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from latpred.errors import DataError, InputError
 from latpred.workloads.arrays import archive_of, read_header
 from latpred.workloads.granularity import dividing_edges, powers_of_two
-from latpred.workloads.networks import Network
+from latpred.workloads.networks import PlacedNetwork
 
 #: Bytes of mask that are read at a time.
 _CHUNK_BYTES = 4 << 20
@@ -50,7 +50,7 @@ class MaskRates:
             raise InputError(f"S has {len(edges)} values; the masks have {len(self.rates)} stages")
         return tuple(self.rate(stage, edge) for stage, edge in enumerate(edges, start=1))
 
-    def check(self, network: Network) -> None:
+    def check(self, network: PlacedNetwork) -> None:
         """Raise InputError where the masks are not those of a network's maps."""
         if self.maps != network.maps:
             ours = ", ".join(f"{height}×{width}" for height, width in self.maps)

@@ -27,6 +27,7 @@ __all__ = [
     "Static",
     "Token",
     "check_supported",
+    "restricted",
     "spelled",
 ]
 
@@ -151,6 +152,11 @@ class Layer(Paradigm):
             raise ValueError("hidden is the width of a pooled masker; set masker to pooled")
         return self
 
+    @property
+    def is_open(self) -> bool:
+        """Not where the halves have rates of their own."""
+        return self.r is not None
+
     def at_rates(self, rates: tuple[float, ...] | float) -> Layer:
         """Both halves at the same rates."""
         return self.replace(r=rates, attention_r=None, mlp_r=None)
@@ -181,6 +187,11 @@ class Token(Paradigm):
 
     r: Rate
 
+    @property
+    def is_open(self) -> bool:
+        """No: operators have as many rows, or matrices, as are kept."""
+        return False
+
     def skipping(self) -> dict[str, Any]:
         """The share of tokens."""
         return {"token_rate": self.r}
@@ -204,6 +215,11 @@ class Head(Paradigm):
     positional = ("r",)
 
     r: Rate
+
+    @property
+    def is_open(self) -> bool:
+        """No: operators have as many rows, or matrices, as are kept."""
+        return False
 
     def skipping(self) -> dict[str, Any]:
         """The share of heads."""
@@ -264,6 +280,15 @@ class Joint(Paradigm):
         """Every part at the same rates."""
         return self.replace(members=tuple(part.at_rates(rates) for part in self.members))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether all parts are."""
+        return all(part.is_open for part in self.members)
+
+    def opened(self) -> Joint:
+        """The parts, those of them opened that may be."""
+        return self.replace(members=tuple(part.opened() for part in self.members))
+
     def for_block(self, stage: int, block: int, blocks_per_stage: Sequence[int]) -> Joint:
         """Every part as one block sees it."""
         return self.replace(members=tuple(part.for_block(stage, block, blocks_per_stage) for part in self.members))
@@ -272,7 +297,7 @@ class Joint(Paradigm):
         """The settings of all parts."""
         return {key: value for part in self.members for key, value in part.skipping().items()}
 
-    def requiresingle(self, target: str) -> None:
+    def require_single(self, target: str) -> None:
         """Every part."""
         for part in self.members:
             part.require_single(target)
@@ -295,3 +320,15 @@ def check_supported(paradigm: Paradigm, supported: Sequence[str], target: str) -
     for part in paradigm.parts:
         if part.name not in supported:
             raise InputError(f"{target} has no {part.name} skipping; choose {', '.join(supported)}")
+
+
+def restricted(paradigm: Paradigm, supported: Sequence[str]) -> Paradigm:
+    """Of a paradigm the parts that are supported.
+
+    >>> str(restricted(Joint(Layer(r=0.7), Channel(G=2, r=0.5)), ["layer"])), str(restricted(Layer(r=0.7), []))
+    ('layer(r=0.7)', 'static')
+    """
+    parts = [part for part in paradigm.parts if part.name in supported]
+    if len(parts) == len(paradigm.parts):
+        return paradigm
+    return parts[0] if len(parts) == 1 else Joint(*parts) if parts else Static()

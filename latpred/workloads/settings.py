@@ -60,6 +60,15 @@ class Paradigm(Record):
         """The same paradigm at one other rate, or at several at once: every figure is then an array."""
         return self.replace(r=rates) if "r" in type(self).model_fields else self
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its rate shapes no operator, so that it may be left open until the operators are costed."""
+        return True
+
+    def opened(self: P) -> P:
+        """The same for every open rate: what operators are lowered for."""
+        return self.at_rates(1.0) if self.is_open else self
+
     def for_block(self: P, stage: int, block: int, blocks_per_stage: Sequence[int]) -> P:
         """The paradigm as one block of a network sees it; `stage` and `block` (in the network) count from 0."""
         changes: dict[str, Any] = {}
@@ -70,12 +79,14 @@ class Paradigm(Record):
         return self.replace(**changes) if changes else self
 
     def rates(self, blocks_per_stage: Sequence[int]) -> dict[str, NDArray[np.float64]]:
-        """The rate of every part by its name: of shape (1,) where all blocks have it in common, else (blocks,).
+        """The rate of every open part by its name: of shape (1,) where all blocks have it in common, else (blocks,).
 
         Raises InputError for another number of rates than there are stages or blocks.
         """
         found = {}
         for part in self.parts:
+            if not part.is_open:
+                continue
             rates = np.atleast_1d(np.asarray(part.rate, dtype=float))
             if isinstance(part.rate, tuple):
                 _check_length("r", part.rate, blocks_per_stage)

@@ -21,7 +21,7 @@ from latpred.measuring.gpu.launch import Active, Tensor
 from latpred.models.calibrated.tiles import inputs_adjacent
 from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.densities import active_patches, patch_count
-from latpred.workloads.lowering.paper import channel_masker_widths, needs_shortcut, squeezed_channels
+from latpred.workloads.lowering.paper import channel_masker_widths
 from latpred.workloads.paradigms import Channel, Layer, Paradigm, Spatial
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16}
@@ -57,7 +57,7 @@ def random_weights(block: Bottleneck, paradigm: Paradigm, precision: str, device
     def matrix(c_out: int, c_in: int) -> Tensor:
         return torch.randn(c_out, c_in, device=device) / math.sqrt(c_in)
 
-    w, squeezed = block.inner, squeezed_channels(block.c_in)
+    w, squeezed = block.inner, block.squeezed
     widths: tuple[int, ...] = (block.c_in, 1)
     if isinstance(paradigm, Channel):
         widths = channel_masker_widths(block, int(paradigm.granularity), paradigm.masker_layers)
@@ -69,7 +69,7 @@ def random_weights(block: Bottleneck, paradigm: Paradigm, precision: str, device
         conv1=filters(1, 1, block.c_in, w, channel),
         conv2=filters(block.groups, 9, w // block.groups, w // block.groups, channel),
         conv3=filters(1, 1, w, block.c_out),
-        shortcut=filters(1, 1, block.c_in, block.c_out) if needs_shortcut(block) else None,
+        shortcut=filters(1, 1, block.c_in, block.c_out) if block.bypass else None,
         masker=masker,
         squeeze=matrix(squeezed, w),
         excite=matrix(w, squeezed),

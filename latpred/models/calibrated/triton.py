@@ -193,9 +193,9 @@ def convolution(o: op.Convolution, N: Numbers, precision: str, *, masker: bool =
     rows: Numbers = pixels
     # In floating point, where products of whole numbers never wrap around.
     read = np.where(o.kernel > 1, 1.0 * o.height * o.width, 1.0 * pixels)
-    if isinstance(o, op.PatchConvolution):
-        rows = o.active * o.S**2
-        halo = np.minimum(o.active * (o.S * o.stride + o.kernel - 1) ** 2, read)
+    if isinstance(o, op.ActivePatches):
+        rows = o.active * o.patch_edge**2
+        halo = np.minimum(o.active * (o.patch_edge * o.stride + o.kernel - 1) ** 2, read)
         read = np.where(o.indexed, halo, rows)
     maps = N * (o.c_in * read + o.c_out * rows)
     columns, channels = np.asarray(o.c_out // o.groups), np.asarray(o.c_in // o.groups)
@@ -289,6 +289,7 @@ def mask_compaction(o: op.MaskCompaction, N: Numbers, _: str) -> Work:
 BUILDERS: dict[type[op.Operator], Callable[..., Work]] = {
     op.Convolution: convolution,
     op.PatchConvolution: convolution,
+    op.HaloConvolution: convolution,
     op.MaskerConvolution: masker_convolution,
     op.Add: elementwise,
     op.ScatterAdd: elementwise,

@@ -27,7 +27,9 @@ from latpred.workloads.lowering import PUBLISHED
 COSTS: dict[type[op.Operator], Callable[..., Cost]] = {
     op.Convolution: convolutions.convolution,
     op.LayerMasker: convolutions.layer_masker,
+    op.PlainConvolution: convolutions.plain_convolution,
     op.PatchConvolution: convolutions.patch_convolution,
+    op.HaloConvolution: convolutions.patch_convolution,
     op.MaskerConvolution: convolutions.masker_convolution,
     op.Add: maps.add,
     op.ScatterAdd: maps.scatter_add,
@@ -36,6 +38,7 @@ COSTS: dict[type[op.Operator], Callable[..., Cost]] = {
     op.AveragePool: maps.average_pool,
     op.GlobalPool: maps.global_pool,
     op.PatchGlobalPool: maps.patch_global_pool,
+    op.PatchElementWise: maps.patch_element_wise,
     op.ChannelScale: maps.channel_scale,
     op.FullyConnected: maps.fully_connected,
     op.Linear: tokens.linear,
@@ -47,7 +50,16 @@ COSTS: dict[type[op.Operator], Callable[..., Cost]] = {
     op.Unfold: tokens.unfold,
 }
 #: Operators whose tiles do not follow the patches' rate: a stack of them is one call.
-STACKED = (op.PatchConvolution, op.MaskerConvolution, op.ScatterAdd, op.Gather, op.Scatter, op.PatchGlobalPool)
+STACKED = (
+    op.PatchConvolution,
+    op.HaloConvolution,
+    op.MaskerConvolution,
+    op.ScatterAdd,
+    op.Gather,
+    op.Scatter,
+    op.PatchGlobalPool,
+    op.PatchElementWise,
+)
 #: Rates of an operator at a time, where each has a search of its own.
 _SEARCHED = 256
 #: What the model does not heed.

@@ -85,30 +85,48 @@ def convolution(o: op.Convolution, M: Machine, N: int) -> Cost:
     return M.cheapest_cost(tuple(map(tile_edges, extents)), terms, extents)
 
 
+def plain_convolution(o: op.PlainConvolution, M: Machine, N: int) -> Cost:
+    """As MODEL §3 of a kernel that need not be square, nor its border the same; its input is read as it is."""
+    h, w, C = o.out_height, o.out_width, o.c_in // o.groups
+    taps, extents = o.kernel_height * o.kernel_width, (o.c_out, o.out_height, o.out_width)
+    down, across = (o.dilation * (kernel - 1) for kernel in (o.kernel_height, o.kernel_width))
+    dram_s = o.elements(N) / M.beta
+
+    def terms(c_t: Numbers, h_t: Numbers, w_t: Numbers) -> Terms:
+        n = ceil_div(o.c_out, c_t) * ceil_div(h, h_t) * ceil_div(w, w_t)
+        halo = (h_t + down) * o.stride * (w_t + across) * o.stride
+        I_pe, O_pe = ceil_div(c_t, o.c_out // o.groups) * C * halo, c_t * h_t * w_t
+        l2_s = n * (c_t * C * taps + (I_pe + O_pe) * N) / (M.beta2 * M.coalescing(w_t, w - w_t))
+        return M.lane_seconds(O_pe * (C * taps * N), O_pe) * M.waves(n), dram_s + l2_s, l2_s
+
+    return M.cheapest_cost(tuple(map(tile_edges, extents)), terms, extents)
+
+
 def layer_masker(o: op.LayerMasker, M: Machine, N: int) -> Cost:
     """The fused masker and first convolution with ρ_o = 0: MODEL §6 (oddity 12)."""
     shape = {"c_in": o.c_in, "height": o.height, "width": o.width}
     return convolution(op.Convolution(**shape, c_out=o.c_out + 1, output_rate=0.0), M, N)
 
 
-def patch_convolution(o: op.PatchConvolution, M: Machine, N: int) -> Cost:
+def patch_convolution(o: op.ActivePatches, M: Machine, N: int) -> Cost:
     """Spatially dynamic: MODEL §4. The tile is chosen at the mean number of patches, whatever the rate (oddity 6)."""
     m, *edges = tile = chosen(_patch_convolution_tile, o, M, N)
-    tiling = patch_tiling(tile, (o.c_out, o.S, o.S), o.active, prod(edges) * N * m)
+    extents = (o.c_out, o.patch_edge, o.patch_edge)
+    tiling = patch_tiling(tile, extents, o.active, prod(edges) * N * m)
     return M.cost(*_patch_convolution_terms(o, M, N, o.active, *tile), tiling)
 
 
 @lru_cache(maxsize=8192)
-def _patch_convolution_tile(o: op.PatchConvolution, M: Machine, N: int) -> tuple[Numbers, ...]:
+def _patch_convolution_tile(o: op.ActivePatches, M: Machine, N: int) -> tuple[Numbers, ...]:
     mean = mean_active_patches(o.patches)
-    axes = (tile_edges(PATCHES_TOGETHER), tile_edges(o.c_out), tile_edges(o.S), tile_edges(o.S))
+    axes = (tile_edges(PATCHES_TOGETHER), tile_edges(o.c_out), *2 * (tile_edges(o.patch_edge),))
     return M.search(axes, lambda *tile: _patch_convolution_terms(o, M, N, mean, *tile))
 
 
 def _patch_convolution_terms(
-    o: op.PatchConvolution, M: Machine, N: int, x: Numbers, m: Numbers, c_t: Numbers, h_t: Numbers, w_t: Numbers
+    o: op.ActivePatches, M: Machine, N: int, x: Numbers, m: Numbers, c_t: Numbers, h_t: Numbers, w_t: Numbers
 ) -> Terms:
-    C, k, s, S = o.c_in // o.groups, o.kernel, o.stride, o.S
+    C, k, s, S = o.c_in // o.groups, o.kernel, o.stride, o.patch_edge
     rho_i, rho_o = np.asarray(o.input_rate), np.asarray(o.output_rate)
     n_c = ceil_div(o.c_out, c_t)
     n = n_c * ceil_div(S, h_t) * ceil_div(S, w_t)

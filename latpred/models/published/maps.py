@@ -74,6 +74,30 @@ def _scatter_add_terms(
     return compute, dram / M.beta + l2_s, l2_s
 
 
+def patch_element_wise(o: op.PatchElementWise, M: Machine, N: int) -> Cost:
+    """One pass over active patches: as a scatter-add without the residual map (MODEL §5)."""
+    m, *edges = tile = chosen(_patch_element_wise_tile, o, M, N)
+    tiling = patch_tiling(tile, (o.channels, o.edge, o.edge), o.active, prod(edges) * N * m)
+    return M.cost(*_patch_element_wise_terms(o, M, N, o.active, *tile), tiling)
+
+
+@lru_cache(maxsize=8192)
+def _patch_element_wise_tile(o: op.PatchElementWise, M: Machine, N: int) -> tuple[Numbers, ...]:
+    mean = mean_active_patches(o.count)
+    axes = (tile_edges(o.count), tile_edges(o.channels), tile_edges(o.edge), tile_edges(o.edge))
+    return M.search(axes, lambda *tile: _patch_element_wise_terms(o, M, N, mean, *tile))
+
+
+def _patch_element_wise_terms(
+    o: op.PatchElementWise, M: Machine, N: int, x: Numbers, m: Numbers, c_t: Numbers, h_t: Numbers, w_t: Numbers
+) -> Terms:
+    n = ceil_div(o.channels, c_t) * ceil_div(o.edge, h_t) * ceil_div(o.edge, w_t)
+    tile = c_t * h_t * w_t
+    compute = M.lane_seconds(tile * m, tile * N * m) * ceil_div(x, m) * N * M.waves(n)
+    l2_s = 2 * tile * x * n * N / (M.beta2 * M.coalescing(w_t, o.edge - w_t))
+    return compute, N * 2 * x * o.channels * o.edge**2 / M.beta + l2_s, l2_s
+
+
 def patch_global_pool(o: op.PatchGlobalPool, M: Machine, N: int) -> Cost:
     """The pool of dynamic SE: MODEL §5; partial sums are counted per patch in the search, per map in the result."""
     m, c_t, h_t, w_t = tile = chosen(_patch_global_pool_tile, o, M, N)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from latpred.workloads import operators as op
 
 if TYPE_CHECKING:
-    from latpred.workloads.blocks import Bottleneck
+    from latpred.workloads.blocks import ConvolutionalBlock
     from latpred.workloads.lowering.skipping import Skipping
 
 
@@ -62,17 +62,17 @@ class Form:
     steps
         The lowering of one block.
     omits_projections
-        The shortcut is left out where a block changes its channels but not its map (MODEL §10, oddity 5).
+        The shortcut of the papers' networks is left out where only the channels change (MODEL §10, oddity 5).
     scatters_channels
         The addition after channel skipping is a scatter-add of one pixel each (oddity 4).
     masks_input_channels
-        The channel masker decides on groups of the block's input channels, not on those it switches.
+        The channel masker of the papers' block decides on groups of its input channels, not on those it switches.
     gathers_samples
         Only the samples that run a body are computed, in whole numbers; else its time counts with the share that runs.
     """
 
     name: str
-    steps: Callable[[Bottleneck, Skipping, Form], Iterable[Step]]
+    steps: Callable[[ConvolutionalBlock, Skipping, Form], Iterable[Step]]
     omits_projections: bool = False
     scatters_channels: bool = False
     masks_input_channels: bool = False

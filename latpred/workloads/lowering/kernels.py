@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from latpred.errors import InputError
 from latpred.workloads import operators as op
-from latpred.workloads.densities import patch_count
+from latpred.workloads.layers import SE, Conv
 from latpred.workloads.lowering import paper
 from latpred.workloads.lowering.forms import Form, Step
+from latpred.workloads.lowering.roles import masks_in_first, roles
 
 if TYPE_CHECKING:
-    from latpred.workloads.blocks import Bottleneck
+    from latpred.workloads.blocks import ConvolutionalBlock
     from latpred.workloads.lowering.skipping import Skipping
 
 #: A rate at which every channel is on, and still looked up: a rate of 1 would say that nothing is gathered.
 LARGEST_GATHERED = 1 - 1e-12
 
 
-def steps(block: Bottleneck, skip: Skipping, form: Form) -> Iterator[Step]:
+def steps(block: ConvolutionalBlock, skip: Skipping, form: Form) -> Iterator[Step]:
     """Every kernel of a block, in order.
 
     Raises
@@ -34,21 +35,14 @@ def steps(block: Bottleneck, skip: Skipping, form: Form) -> Iterator[Step]:
     """
     _check(block, skip)
     runs = 1.0 if skip.layer_rate is None else skip.layer_rate
-    out = {"channels": block.c_out, "height": block.out_height, "width": block.out_width}
-    if paper.needs_shortcut(block):
-        yield Step("shortcut", paper.shortcut(block))
+    yield from paper.shortcut(block)
     yield from _maskers(block, skip)
-    yield from (Step(name, operator, runs) for name, operator in _convolutions(block, skip))
-    if skip.S:
-        yield Step("scatter+add", op.ScatterAdd(**out, S=skip.S, r=skip.patch_rate), runs)
-    elif skip.layer_rate is not None:
-        # Whole samples are what is scattered: in bytes, that share of the pixels.
-        yield Step("scatter+add", op.ScatterAdd(**out, S=1, r=skip.layer_rate))
-    else:
-        yield Step("add", op.Add(**out))
+    yield from (Step(name, operator, runs) for name, operator in _body(block, skip))
+    if block.bypass is not None:
+        yield _addition(block, skip)
 
 
-def _check(block: Bottleneck, skip: Skipping) -> None:
+def _check(block: ConvolutionalBlock, skip: Skipping) -> None:
     """Raise InputError for a form of skipping that the kernels do not have."""
     if skip.unfuse or skip.scaled or (skip.layer_rate is not None and skip.layer_masker != "fused"):
         raise InputError(
@@ -60,22 +54,25 @@ def _check(block: Bottleneck, skip: Skipping) -> None:
             f"{block.name}: the calibrated model has no kernels of channel skipping with {beside}; use the published "
             "model, or skip pixels or layers alone"
         )
-    if skip.G and block.inner % skip.G:
+    if skip.G and block.switched_together % skip.G:
         raise InputError(
-            f"{block.name}: G={skip.G} does not divide the {block.inner} inner channels, as the kernels of the "
-            "calibrated model need; use another G, or the published model"
+            f"{block.name}: G={skip.G} does not divide the {block.switched_together} inner channels, as the kernels of "
+            "the calibrated model need; use another G, or the published model"
         )
 
 
-def _beside_channels(block: Bottleneck, skip: Skipping) -> str:
+def _beside_channels(block: ConvolutionalBlock, skip: Skipping) -> str:
     """What a block has that the kernels of channel skipping do not take."""
-    found = {"spatial skipping": skip.S, "grouped convolutions": block.groups > 1, "SE": block.se}
+    layers = block.layers()
+    grouped = any(isinstance(layer, Conv) and layer.groups != 1 for layer in layers)
+    squeezed = any(isinstance(layer, SE) for layer in layers)
+    found = {"spatial skipping": skip.S, "grouped convolutions": grouped, "SE": squeezed}
     return " and ".join(name for name, there in found.items() if there)
 
 
-def _maskers(block: Bottleneck, skip: Skipping) -> Iterator[Step]:
+def _maskers(block: ConvolutionalBlock, skip: Skipping) -> Iterator[Step]:
     """What decides, where that is not fused into a convolution; scores, then their indices."""
-    pooled = {"channels": block.c_in, "height": block.height, "width": block.width}
+    pooled = paper.map_of(block.into)
     if skip.layer_rate is not None:
         yield Step("layer masker pool", op.GlobalPool(**pooled))
         # The mean of a channel's scores is the score of the means: one output channel, at the cost of a pixel.
@@ -93,30 +90,50 @@ def _maskers(block: Bottleneck, skip: Skipping) -> Iterator[Step]:
         yield Step("masker alone", paper.spatial_masker(block), skip.layer_rate._replace(rest=True), omitted=True)
 
 
-def _convolutions(block: Bottleneck, skip: Skipping) -> Iterator[tuple[str, op.Operator]]:
-    """The three convolutions and what lies between them."""
-    S, out = skip.S, {"height": block.out_height, "width": block.out_width}
-    conv1, conv2, conv3 = paper.convolutions(block)
-    if S:
-        patches = {"S": S, "r": skip.patch_rate}
-        items = patch_count(block.out_height, block.out_width, S)
-        yield "masker+conv1", op.MaskerConvolution(**conv1, **patches)
-        yield "mask index", op.MaskCompaction(height=block.height, width=block.width, items=items)
-        yield "gather+conv2", op.PatchConvolution(**conv2, **patches, indexed=True)
-        yield from _squeeze_excitation(block, {**out, **patches}) if block.se else ()
-        yield "conv3", op.PatchConvolution(**conv3, **patches, indexed=False)
-        return
+def _body(block: ConvolutionalBlock, skip: Skipping) -> Iterator[tuple[str, op.Operator]]:
+    """The layers, and the mask's indices before the first that needs them."""
+    if skip.S and not masks_in_first(block):
+        yield "masker", paper.spatial_masker(block)
+    # A rate of 1 would say that nothing is gathered.
     rho: Any = skip.channel_rate._replace(most=LARGEST_GATHERED) if skip.G else 1.0
-    yield "conv1", op.Convolution(**conv1, output_rate=rho, channel_group=skip.G)
-    yield "conv2", op.Convolution(**conv2, input_rate=rho, output_rate=rho, channel_group=skip.G)
-    yield from _squeeze_excitation(block, out) if block.se else ()
-    yield "conv3", op.Convolution(**conv3, input_rate=rho, channel_group=skip.G)
+    for role in roles(block, skip.S):
+        (name, layer, _, out), patches = role.placed, role.patches
+        if patches and patches.gathers:
+            yield "mask index", op.MaskCompaction(height=block.height, width=block.width, items=patches.number)
+        if isinstance(layer, SE):
+            active = {"S": patches.S, "r": skip.patch_rate} if patches else {}
+            yield from _squeeze_excitation({**paper.map_of(out), **active}, layer.squeezed)
+        elif not isinstance(layer, Conv):
+            yield name, paper.one_pass(role.placed, patches, skip.patch_rate)
+        elif patches:
+            name = f"gather+{name}" if patches.gathers else name
+            yield name, paper.patched(role.placed, layer, patches, skip.patch_rate, indexed=patches.gathers)
+        elif skip.S and role.placed is block.chain[0] and masks_in_first(block):
+            shape = paper.shape_of(role.placed, layer)
+            first = {size: shape[size] for size in ("c_in", "c_out", "height", "width")}
+            yield f"masker+{name}", op.MaskerConvolution(**first, S=skip.S, r=skip.patch_rate)
+        else:
+            rates: dict[str, Any] = {"input_rate": rho} if role.switches_in else {}
+            rates |= {"output_rate": rho} if role.switches_out else {}
+            yield name, paper.dense(role.placed, layer, **rates, **({"channel_group": skip.G} if rates else {}))
 
 
-def _squeeze_excitation(block: Bottleneck, out: dict[str, Any]) -> Iterator[tuple[str, op.Operator]]:
+def _squeeze_excitation(shape: dict[str, Any], squeezed: int) -> Iterator[tuple[str, op.Operator]]:
     """Of the active patches alone, where there are patches."""
-    w, squeezed, shape = block.inner, paper.squeezed_channels(block.c_in), {"channels": block.inner, **out}
-    yield "SE pool", op.PatchGlobalPool(**shape) if "S" in out else op.GlobalPool(**shape)
-    yield "SE squeeze", op.FullyConnected(c_in=w, c_out=squeezed)
-    yield "SE excite", op.FullyConnected(c_in=squeezed, c_out=w)
-    yield "SE scale", op.PatchChannelScale(**shape) if "S" in out else op.ChannelScale(**shape)
+    channels = shape["channels"]
+    yield "SE pool", op.PatchGlobalPool(**shape) if "S" in shape else op.GlobalPool(**shape)
+    yield "SE squeeze", op.FullyConnected(c_in=channels, c_out=squeezed)
+    yield "SE excite", op.FullyConnected(c_in=squeezed, c_out=channels)
+    yield "SE scale", op.PatchChannelScale(**shape) if "S" in shape else op.ChannelScale(**shape)
+
+
+def _addition(block: ConvolutionalBlock, skip: Skipping) -> Step:
+    """Into the residual map, of patches or of the samples that ran; or of whole maps."""
+    out = paper.map_of(block.out)
+    if skip.S:
+        runs = 1.0 if skip.layer_rate is None else skip.layer_rate
+        return Step("scatter+add", op.ScatterAdd(**out, S=skip.S, r=skip.patch_rate), runs)
+    if skip.layer_rate is not None:
+        # Whole samples are what is scattered: in bytes, that share of the pixels.
+        return Step("scatter+add", op.ScatterAdd(**out, S=1, r=skip.layer_rate))
+    return Step("add", op.Add(**out))

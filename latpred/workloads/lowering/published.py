@@ -7,23 +7,27 @@ from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from latpred.workloads import operators as op
+from latpred.workloads.layers import SE, Conv, Placed
 from latpred.workloads.lowering import paper
 from latpred.workloads.lowering.forms import Form, Step
+from latpred.workloads.lowering.roles import Patches, Role, masks_in_first, roles
 
 if TYPE_CHECKING:
-    from latpred.workloads.blocks import Bottleneck
+    from latpred.workloads.blocks import ConvolutionalBlock
     from latpred.workloads.lowering.skipping import Skipping
 
 
-def steps(block: Bottleneck, skip: Skipping, form: Form) -> Iterator[Step]:
+def steps(block: ConvolutionalBlock, skip: Skipping, form: Form) -> Iterator[Step]:
     """The operators of a block, maskers first."""
     yield from _maskers(block, skip, form)
-    if paper.needs_shortcut(block):
-        yield Step("shortcut", paper.shortcut(block), omitted=form.omits_projections and block.stride == 1)
-    yield from _body(block, skip, form)
+    for step in paper.shortcut(block):
+        yield step._replace(omitted=form.omits_projections and not block.counts_shortcut)
+    executions = 1.0 if skip.layer_rate is None else skip.layer_rate
+    body = (*_body(block, skip, form), *_addition(block, skip, form))
+    yield from (Step(name, operator, executions) for name, operator in body)
 
 
-def _maskers(block: Bottleneck, skip: Skipping, form: Form) -> Iterator[Step]:
+def _maskers(block: ConvolutionalBlock, skip: Skipping, form: Form) -> Iterator[Step]:
     """What decides; paid whether or not the body runs."""
     c_in, shape = block.c_in, {"height": block.height, "width": block.width}
     if skip.layer_rate is not None:
@@ -35,14 +39,20 @@ def _maskers(block: Bottleneck, skip: Skipping, form: Form) -> Iterator[Step]:
             yield Step("layer masker fc2", op.FullyConnected(c_in=skip.layer_hidden, c_out=1))
     if skip.G is not None:
         on_paper = paper.channel_masker_layers(block, skip.G, skip.masker_layers)
-        decided = c_in if form.masks_input_channels else block.inner
+        of_input = form.masks_input_channels and block.masks_input_channels
+        decided = c_in if of_input else paper.first_switched(block)
         found = channel_masker(c_in, block.height, block.width, skip.G, skip.masker_layers, decided)
         yield from _counted(found, on_paper)
-    if skip.S is not None and "masker" in skip.unfuse:
+    if skip.S is not None and not _fuses_masker(block, skip):
         yield Step("masker", paper.spatial_masker(block))
     elif skip.S is not None and skip.layer_rate is not None:
         # Fused, the masker runs with the body; for the samples whose body is skipped it runs on its own.
         yield Step("masker alone", paper.spatial_masker(block), skip.layer_rate._replace(rest=True))
+
+
+def _fuses_masker(block: ConvolutionalBlock, skip: Skipping) -> bool:
+    """Whether the masker of patches is one more channel of the first convolution."""
+    return masks_in_first(block) and "masker" not in skip.unfuse
 
 
 def channel_masker(
@@ -75,64 +85,78 @@ def _counted(found: list[Step], on_paper: list[op.Operator]) -> Iterator[Step]:
             yield step._replace(on_paper=counted)
 
 
-def _body(block: Bottleneck, skip: Skipping, form: Form) -> Iterator[Step]:
-    """The convolutions, SE and the addition, with the rates of every paradigm that is on, weighted by executions."""
-    executions = 1.0 if skip.layer_rate is None else skip.layer_rate
-    w, out = block.inner, {"height": block.out_height, "width": block.out_width}
-    *inner, last = _patch_convolutions(block, skip) if skip.S else _convolutions(block, skip)
-    # What follows the convolutions counts a channel-dynamic block as one of S = 1, r = 1 (MODEL §6, oddity 4).
-    pixels = skip.S or (1 if skip.G and form.scatters_channels else None)
-    active = {"S": pixels, "r": skip.patch_rate} if pixels else {}
-    if skip.scaled:
-        inner.insert(1, ("scale1", _scale(w, block.height, block.width, skip.channel_rate)))
-        inner.append(("scale2", _scale(w, **out, rate=skip.channel_rate)))
-    if block.se:
-        inner += squeeze_excitation({"channels": w, **out}, paper.squeezed_channels(block.c_in), active)
-    addition = _addition({"channels": block.c_out, **out}, active, "scatter" in skip.unfuse)
-    yield from (Step(name, operator, executions) for name, operator in (*inner, last, *addition))
+def _body(block: ConvolutionalBlock, skip: Skipping, form: Form) -> Iterator[tuple[str, op.Operator]]:
+    """The layers, with the rates of every paradigm that is on."""
+    for role in roles(block, skip.S):
+        name, layer, _, out = role.placed
+        if isinstance(layer, Conv):
+            yield from _convolution(block, role, layer, skip)
+            if skip.scaled and role.switches_out:
+                yield name.replace("conv", "scale"), op.ChannelScale(**paper.map_of(out), rate=skip.channel_rate)
+        elif isinstance(layer, SE):
+            active = _active(role.patches.S if role.patches else None, skip, form)
+            yield from squeeze_excitation(paper.map_of(out), layer.squeezed, active)
+        else:
+            yield name, paper.one_pass(role.placed, role.patches, skip.patch_rate)
 
 
-def _addition(shape: dict[str, int], active: dict[str, Any], unfuse: bool) -> list[tuple[str, op.Operator]]:
-    """Into the residual map: of patches in one kernel, or after a scatter of their own; or of whole maps."""
-    if not active:
-        return [("add", op.Add(**shape))]
-    if unfuse:
-        return [("scatter", op.Scatter(**shape, **active)), ("add", op.Add(**shape))]
-    return [("scatter+add", op.ScatterAdd(**shape, **active))]
-
-
-def _convolutions(block: Bottleneck, skip: Skipping) -> list[tuple[str, op.Operator]]:
-    conv1, conv2, conv3 = paper.convolutions(block)
-    rho = skip.channel_rate
-    return [
-        ("conv1", op.Convolution(**conv1, output_rate=rho)),
-        ("conv2", op.Convolution(**conv2, input_rate=rho, output_rate=rho)),
-        ("conv3", op.Convolution(**conv3, input_rate=rho)),
-    ]
-
-
-def _patch_convolutions(block: Bottleneck, skip: Skipping) -> list[tuple[str, op.Operator]]:
-    """With the masker in the first and the gather in the second, unless undone."""
-    conv1, conv2, conv3 = paper.convolutions(block)
-    rho, patches = skip.channel_rate, {"S": skip.S, "r": skip.patch_rate}
-    found: list[tuple[str, op.Operator]] = []
-    if "masker" in skip.unfuse:
-        found += [("conv1", op.PatchConvolution(**conv1, **patches, indexed=True, output_rate=rho))]
+def _convolution(
+    block: ConvolutionalBlock, role: Role, conv: Conv, skip: Skipping
+) -> Iterator[tuple[str, op.Operator]]:
+    """Dense, with the masker, or of patches, into which the gather is fused unless undone."""
+    placed, patches, r, rho = role.placed, role.patches, skip.patch_rate, skip.channel_rate
+    rates: dict[str, Any] = {
+        "input_rate": rho if role.switches_in else 1.0,
+        "output_rate": rho if role.switches_out else 1.0,
+    }
+    if patches is None and skip.S and placed is block.chain[0] and masks_in_first(block):
+        first: dict[str, Any] = {"c_in": placed.into.channels, "c_out": conv.c_out, "S": skip.S, "r": r}
+        edges: dict[str, Any] = {
+            "height": placed.into.height,
+            "width": placed.into.width,
+            "output_rate": rates["output_rate"],
+        }
+        if "masker" in skip.unfuse:
+            yield placed.name, op.PatchConvolution(**first, **edges, indexed=True)
+        else:
+            yield f"masker+{placed.name}", op.MaskerConvolution(**first, **edges)
+    elif patches is None:
+        yield placed.name, paper.dense(placed, conv, **rates)
+    elif patches.gathers and "gather" in skip.unfuse:
+        yield "gather", _gather(placed, conv, patches, r)
+        yield placed.name, paper.patched(placed, conv, patches, r, indexed=False, **rates)
     else:
-        found += [("masker+conv1", op.MaskerConvolution(**conv1, **patches, output_rate=rho))]
-    fused = "gather" not in skip.unfuse
-    if not fused:
-        # Patches of the output map as they lie in the input map, with a border for the 3×3 kernel.
-        read = {"height": block.out_height * block.stride, "width": block.out_width * block.stride, "pad": 1}
-        edge = (skip.S or 1) * block.stride
-        found += [("gather", op.Gather(channels=block.inner, **read, S=edge, r=skip.patch_rate))]
-    conv2_operator = op.PatchConvolution(**conv2, **patches, indexed=fused, input_rate=rho, output_rate=rho)
-    found += [("gather+conv2" if fused else "conv2", conv2_operator)]
-    return [*found, ("conv3", op.PatchConvolution(**conv3, **patches, indexed=False, input_rate=rho))]
+        name = f"gather+{placed.name}" if patches.gathers else placed.name
+        yield name, paper.patched(placed, conv, patches, r, indexed=patches.gathers, **rates)
 
 
-def _scale(channels: int, height: int, width: int, rate: Any) -> op.ChannelScale:
-    return op.ChannelScale(channels=channels, height=height, width=width, rate=rate)
+def _gather(placed: Placed, conv: Conv, patches: Patches, r: Any) -> op.Gather:
+    """Patches of the output map as they lie in the input map, with the border that this kernel and later ones need."""
+    rows, columns = placed.out.height * conv.stride, placed.out.width * conv.stride
+    edge = patches.S * conv.stride
+    border = -(-((patches.edge - patches.S) * conv.stride + conv.kernel - 1) // 2)
+    return op.Gather(channels=placed.into.channels, height=rows, width=columns, S=edge, r=r, pad=border)
+
+
+def _active(S: int | None, skip: Skipping, form: Form) -> dict[str, Any]:
+    """The patches of what follows the convolutions; a channel-dynamic block has those of S = 1 (MODEL §6, oddity 4)."""
+    if S:
+        return {"S": S, "r": skip.patch_rate}
+    return {"S": 1, "r": 1.0} if skip.G and not skip.S and form.scatters_channels else {}
+
+
+def _addition(block: ConvolutionalBlock, skip: Skipping, form: Form) -> Iterator[tuple[str, op.Operator]]:
+    """Into the residual map: of patches in one kernel, or after a scatter of their own; or of whole maps."""
+    shape, active = paper.map_of(block.out), _active(skip.S, skip, form)
+    if block.bypass is None:
+        return
+    if not active:
+        yield "add", op.Add(**shape)
+    elif "scatter" in skip.unfuse:
+        yield "scatter", op.Scatter(**shape, **active)
+        yield "add", op.Add(**shape)
+    else:
+        yield "scatter+add", op.ScatterAdd(**shape, **active)
 
 
 def squeeze_excitation(

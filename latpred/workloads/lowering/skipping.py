@@ -30,9 +30,10 @@ class Skipping(NamedTuple):
     head_rate: Any = None
 
     def with_shares(self) -> Skipping:
-        """The same with the rates of residual blocks left open, by the name of the paradigm that has them."""
+        """The same with the rates that shape no operator left open, by the name of the paradigm that has them."""
+        runs: dict[str, Any] = dict.fromkeys(("layer_rate", "attention_rate", "mlp_rate"), Share("layer"))
         return self._replace(
             patch_rate=Share("spatial") if self.S else 1.0,
             channel_rate=Share("channel") if self.G else 1.0,
-            layer_rate=None if self.layer_rate is None else Share("layer"),
+            **({} if self.layer_rate is None else runs),
         )

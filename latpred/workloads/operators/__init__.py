@@ -13,13 +13,7 @@ from latpred.workloads.operators.base import (
     unchecked,
     with_rates,
 )
-from latpred.workloads.operators.convolutions import (
-    Convolution,
-    FullyConnected,
-    LayerMasker,
-    MaskerConvolution,
-    PatchConvolution,
-)
+from latpred.workloads.operators.convolutions import Convolution, FullyConnected, LayerMasker
 from latpred.workloads.operators.layers import Attention, BatchNorm, Copy, PlainConvolution, Pool
 from latpred.workloads.operators.maps import (
     Add,
@@ -29,10 +23,12 @@ from latpred.workloads.operators.maps import (
     GlobalPool,
     MaskCompaction,
     PatchChannelScale,
+    PatchElementWise,
     PatchGlobalPool,
     Scatter,
     ScatterAdd,
 )
+from latpred.workloads.operators.patches import ActivePatches, HaloConvolution, MaskerConvolution, PatchConvolution
 from latpred.workloads.operators.tokens import (
     ElementWise,
     LayerNorm,
@@ -44,6 +40,7 @@ from latpred.workloads.operators.tokens import (
 )
 
 __all__ = [
+    "ActivePatches",
     "Add",
     "Attention",
     "AveragePool",
@@ -55,6 +52,7 @@ __all__ = [
     "FullyConnected",
     "Gather",
     "GlobalPool",
+    "HaloConvolution",
     "LayerMasker",
     "LayerNorm",
     "Linear",
@@ -64,6 +62,7 @@ __all__ = [
     "Operator",
     "PatchChannelScale",
     "PatchConvolution",
+    "PatchElementWise",
     "PatchGlobalPool",
     "PlainConvolution",
     "Pool",

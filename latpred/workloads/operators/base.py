@@ -17,6 +17,8 @@ from latpred.wording import did_you_mean, quoted
 Count: TypeAlias = int
 #: A field of this type is a whole number from 0 to `LARGEST`.
 Border: TypeAlias = int
+#: A field of this type is a number of groups of channels, or `depthwise`.
+Groups: TypeAlias = Any
 #: A field of this type is a share from 0 to 1, or several of them, and then every figure is an array; or a `Share`.
 Rate: TypeAlias = Any
 #: Where a stack keeps the operators that it is of.
@@ -25,6 +27,7 @@ _MEMBERS = "_members"
 LARGEST = 10**15
 
 O = TypeVar("O", bound="Operator")  # noqa: E741
+T = TypeVar("T", bound="Checked")
 
 
 class Share(NamedTuple):
@@ -43,10 +46,10 @@ class Share(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Operator:
-    """One step of a workload; subclasses say what it computes."""
+class Checked:
+    """A light record that checks its fields by their types when a person builds it."""
 
-    def __new__(cls, /, *values: Any, **given: Any) -> Operator:
+    def __new__(cls, /, *values: Any, **given: Any) -> Checked:
         """Raises InputError for values without a name, and for fields that are missing or unknown."""
         if values:
             raise InputError(f"{cls.__name__} takes its fields by name: {', '.join(field_names(cls))}")
@@ -87,9 +90,14 @@ class Operator:
         """Fields and their values, in order."""
         return ((name, getattr(self, name)) for name in field_names(type(self)))
 
-    def replace(self: O, **changes: Any) -> O:
+    def replace(self: T, **changes: Any) -> T:
         """A copy with some fields changed, all of them checked. Raises InputError for what is not a field."""
         return replace(self, **changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator(Checked):
+    """One step of a workload; subclasses say what it computes."""
 
     def macs(self, batch: int) -> Any:
         """Multiply-adds for `batch` samples."""
@@ -141,24 +149,36 @@ def _share(value: Any) -> str | None:
     return "must not be empty" if value == () else None
 
 
+def _text(value: Any) -> str | None:
+    return None if isinstance(value, str) and value else f"must be text, got {quoted(value)}"
+
+
 def _flag(value: Any) -> str | None:
     return None if isinstance(value, bool) else f"must be true or false, got {quoted(value)}"
 
 
 #: What is wrong with a field's value, by the field's type.
-_CHECKS = {
+_CHECKS: dict[str, Callable[[Any], str | None]] = {
     "Count": lambda value: _whole(value, 1),
     "Border": lambda value: _whole(value, 0),
     "Rate": _share,
     "bool": _flag,
+    "str": _text,
+    "Groups": lambda value: None if value == "depthwise" else _whole(value, 1),
+    "Any": lambda value: None,
 }
 
 
-def unchecked(kind: type[O], values: Mapping[str, Any]) -> O:
-    """An operator whose fields may be arrays, and are known to be right."""
-    operator = object.__new__(kind)
-    operator.__dict__.update(values)
-    return operator
+def windows(extent: int, kernel: int, stride: int, border: int) -> int:
+    """Places of a window along one edge of a map [pixels]."""
+    return (extent + 2 * border - kernel) // stride + 1
+
+
+def unchecked(kind: type[T], values: Mapping[str, Any]) -> T:
+    """A record whose fields are known to be right; those of an operator may be arrays."""
+    record = object.__new__(kind)
+    record.__dict__.update(values)
+    return record
 
 
 def with_rates(operator: O, rates: Mapping[str, Any]) -> O:

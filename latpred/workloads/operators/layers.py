@@ -11,13 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from latpred.errors import InputError
-from latpred.workloads.operators.base import Border, Count, Operator
+from latpred.workloads.operators.base import Border, Count, Operator, windows
 from latpred.workloads.operators.maps import _Map
-
-
-def _windows(extent: int, kernel: int, stride: int, padding: int) -> int:
-    """Places of a window along one edge of a map."""
-    return (extent + 2 * padding - kernel) // stride + 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +28,7 @@ class PlainConvolution(Operator):
     stride: Count = 1
     padding_height: Border = 0
     padding_width: Border = 0
+    dilation: Count = 1
     groups: Count = 1
 
     def _check(self) -> None:
@@ -51,12 +47,12 @@ class PlainConvolution(Operator):
     @property
     def out_height(self) -> int:
         """Output map's height [pixels]."""
-        return _windows(self.height, self.kernel_height, self.stride, self.padding_height)
+        return windows(self.height, (self.kernel_height - 1) * self.dilation + 1, self.stride, self.padding_height)
 
     @property
     def out_width(self) -> int:
         """Output map's width [pixels]."""
-        return _windows(self.width, self.kernel_width, self.stride, self.padding_width)
+        return windows(self.width, (self.kernel_width - 1) * self.dilation + 1, self.stride, self.padding_width)
 
     @property
     def weights(self) -> int:
@@ -100,12 +96,12 @@ class Pool(_Map):
     @property
     def out_height(self) -> int:
         """Output map's height [pixels]."""
-        return _windows(self.height, self.kernel, self.stride, self.padding)
+        return windows(self.height, self.kernel, self.stride, self.padding)
 
     @property
     def out_width(self) -> int:
         """Output map's width [pixels]."""
-        return _windows(self.width, self.kernel, self.stride, self.padding)
+        return windows(self.width, self.kernel, self.stride, self.padding)
 
     def elements(self, batch: int) -> Any:
         """One map read, one written."""

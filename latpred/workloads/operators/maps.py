@@ -249,6 +249,47 @@ class PatchChannelScale(_PatchMap):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PatchElementWise(Operator):
+    """One operation per element of the active ones of `count` patches: a norm or an activation.
+
+    Parameters
+    ----------
+    channels
+        Channels of a patch.
+    edge
+        Its edge [pixels].
+    count
+        Patches of the mask.
+    r
+        Share of the patches that is active, from 0 to 1.
+
+    Examples
+    --------
+    >>> float(PatchElementWise(channels=96, edge=4, count=196, r=0.5).elements(batch=1))
+    301056.0
+    """
+
+    channels: Count
+    edge: Count
+    count: Count
+    r: Rate
+
+    @property
+    def active(self) -> Any:
+        """Active patches, a."""
+        return active_patches(self.r, self.count)
+
+    @property
+    def stairs(self) -> int | None:
+        """Patches are on or off."""
+        return self.count
+
+    def elements(self, batch: int) -> Any:
+        """Read once, written once."""
+        return batch * 2.0 * self.active * self.channels * self.edge**2
+
+
+@dataclass(frozen=True, kw_only=True)
 class MaskCompaction(Operator):
     """A map of scores turned into the indices of its active items; `shared` if it decides for the whole batch."""
 

@@ -1,0 +1,114 @@
+"""Tables of networks: those there are, and one as a person would draw it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from latpred.show.layout import FittedTable, new_table
+from latpred.units import count
+from latpred.workloads.blocks import Block, ConvolutionalBlock, TransformerBlock
+from latpred.workloads.catalogue import AnyNetwork
+from latpred.workloads.lowering import PLAIN, Step
+from latpred.workloads.networks import Network, PlacedNetwork, VisionTransformer
+from latpred.workloads.paradigms import Static, spelled
+
+
+def networks_table(networks: Iterable[AnyNetwork]) -> FittedTable:
+    """A row per network."""
+    columns = ("network", "title", "alias", "blocks", "channels", "maps", "can skip")
+    table = new_table("Networks", columns, left=3, texts=("maps", "can skip"), gives_way=("title", "maps"))
+    for network in networks:
+        table.add_row(
+            network.name,
+            network.title,
+            ", ".join(network.aliases),
+            spelled(tuple(network.blocks_per_stage), whole=True) or "0",
+            spelled(tuple(_channels(blocks[-1]) for blocks in network.stage_blocks), whole=True),
+            ", ".join(f"{height}×{width}" for height, width in network.maps),
+            ", ".join(network.paradigms) or "nothing",
+        )
+    return table
+
+
+def _channels(block: Block) -> int:
+    if isinstance(block, ConvolutionalBlock):
+        return block.out.channels
+    return block.dim if isinstance(block, TransformerBlock) else 0
+
+
+def network_table(network: PlacedNetwork) -> FittedTable:
+    """A row per part: the stem, each stage and what leads to it, the head; what of them can skip, and multiply-adds."""
+    columns = ("part", "map", "blocks", "kind", "channels", "can skip", "MACs")
+    table = new_table(
+        f"{network.name} {network.title}".rstrip(), columns, left=1, texts=("kind", "can skip"), gives_way=("kind",)
+    )
+    whole = network.including("stem", "transitions", "head") if isinstance(network, Network) else network
+    _add_part(table, "stem", list(whole.opening(PLAIN)))
+    for number, (blocks, (height, width)) in enumerate(zip(network.stage_blocks, network.maps, strict=True), start=1):
+        _add_part(table, "transition", list(whole.before_stage(number, PLAIN)))
+        kinds = "/".join(dict.fromkeys(described(block) for block in blocks))
+        macs = sum(step.macs(1) for step in network.stage(number).lower(Static(), PLAIN).steps)
+        shape = (f"{height}×{width}", str(len(blocks)), kinds, _channels_of(blocks))
+        table.add_row(f"stage {number}", *shape, _skips(blocks), count(macs))
+    _add_part(table, "head", list(whole.closing(PLAIN)))
+    return table
+
+
+def _add_part(table: FittedTable, name: str, steps: Sequence[Step]) -> None:
+    if steps:
+        macs = sum(step.macs(1) for step in steps)
+        table.add_row(name, "", "", f"{len(steps)} operators" if len(steps) > 1 else steps[0].name, "", "", count(macs))
+
+
+def described(block: Block) -> str:
+    """The kind of a block, with what its layers are where they are spelled out."""
+    return block.kind
+
+
+def _channels_of(blocks: Sequence[Block]) -> str:
+    """What goes in and comes out."""
+    into, out = getattr(blocks[0], "c_in", 0), _channels(blocks[-1])
+    return f"{into}→{out}" if into != out else str(out)
+
+
+def _skips(blocks: Sequence[Block]) -> str:
+    """What how many of some blocks can skip."""
+    found = Counter(name for block in blocks for name in block.paradigms)
+    if not found:
+        return "nothing"
+    return ", ".join(name if number == len(blocks) else f"{name} ({number})" for name, number in found.items())
+
+
+def reasons(network: PlacedNetwork) -> Iterator[str]:
+    """Why blocks cannot skip what others of the network can, or nothing at all; and what was not understood."""
+    found: Counter[tuple[str, str]] = Counter()
+    for placed in network.blocks:
+        for paradigm, reason in placed.block.obstacles.items():
+            if paradigm in network.paradigms:
+                found[paradigm, reason] += 1
+    by_reason: dict[tuple[str, int], list[str]] = {}
+    for (paradigm, reason), number in found.items():
+        by_reason.setdefault((reason, number), []).append(paradigm)
+    for (reason, number), paradigms in by_reason.items():
+        blocks = f"{number} of {len(network.blocks)} blocks"
+        yield f"{blocks} cannot skip by {', '.join(paradigms)}: {reason}"
+    yield from network.own_notes()
+
+
+def transformer_table(network: VisionTransformer) -> FittedTable:
+    """A row per property."""
+    table = new_table(f"{network.name} {network.title}".rstrip(), ("", "value"))
+    macs = sum(step.macs(1) for step in network.lower(Static(), PLAIN).steps)
+    properties = {
+        "embedding": network.embedding,
+        "tokens": network.tokens,
+        "channels": network.dim,
+        "heads": f"{network.heads} of {network.head_dim}",
+        "MLP ratio": network.mlp_ratio,
+        "blocks": network.depth,
+        "MACs": count(macs),
+    }
+    for name, value in properties.items():
+        table.add_row(name, str(value))
+    return table
