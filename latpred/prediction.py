@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from latpred.devices.calibration import ClassError
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
 from latpred.evaluation import Figures, Plan, Rates, plan
@@ -111,18 +112,27 @@ def _band(asked: Asked, paradigm: Paradigm, lowered: Plan, latencies: Iterable[N
 
     The errors of blocks of one shape go together; those of different shapes are taken to be independent.
     """
-    calibration, target = asked.cost_model.calibration, asked.of
-    names = (operator_class(target), "operators") if isinstance(target, Operator) else (paradigm.name, "blocks")
-    error = calibration.error_of(*names) if calibration else None
+    error = error_of(asked, paradigm)
     if error is None:
         return None
-    shapes: dict[int | None, Any] = {}
-    if isinstance(target, PlacedNetwork | NetworkStage):
-        shapes = {placed.number + 1: placed.block.shape for placed in target.blocks}
-    # What is outside the blocks is a shape of its own; a target without blocks is of one shape.
-    keys = (shapes.get(step.block, step.name) if shapes else None for step in lowered.steps)
+    keys = shapes_of(asked.of, lowered.steps)
     low, high = band_of_sum(error.low, error.high, zip(keys, latencies, strict=True))
     return Band(low, high, error.name, error.median_error)
+
+
+def error_of(asked: Asked, paradigm: Paradigm) -> ClassError | None:
+    """The error on shapes that were left out of the fit, of the target's kind; None if not known."""
+    calibration, target = asked.cost_model.calibration, asked.of
+    names = (operator_class(target), "operators") if isinstance(target, Operator) else (paradigm.name, "blocks")
+    return calibration.error_of(*names) if calibration else None
+
+
+def shapes_of(target: Target, steps: Sequence[Step]) -> list[Any]:
+    """The shape of the block of each step: what is outside the blocks, one of its own; all the same without blocks."""
+    if not isinstance(target, PlacedNetwork | NetworkStage):
+        return [None] * len(steps)
+    shapes = {placed.number + 1: placed.block.shape for placed in target.blocks}
+    return [shapes.get(step.block, step.name) if step.block else step.name for step in steps]
 
 
 def blocks_per_stage(target: Target) -> Sequence[int]:

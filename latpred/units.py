@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 _PREFIXES = {-9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
 
@@ -25,6 +26,22 @@ def si(value: float, unit: str, digits: int = 3) -> str:
 def seconds(value: float) -> str:
     """A duration [s], e.g. `2.41 ms`."""
     return si(value, "s")
+
+
+def to_seconds(text: str) -> float:
+    """A duration as a person writes it, in ns, us (µs), ms or s [s]; a bare number is seconds. Raises ValueError.
+
+    >>> to_seconds("10ms"), to_seconds("850 us"), to_seconds("0.01")
+    (0.01, 0.00085, 0.01)
+    """
+    match = re.fullmatch(r"\s*([-+.\deE]+?)\s*(?:([nuµμm]?)s)?\s*", text)
+    if not match:
+        raise ValueError(text)
+    # As a decimal fraction, so that 850us is 0.00085 and not a neighbour.
+    return float(match[1]) if not match[2] else float(f"{float(match[1])!r}e{_SMALL[match[2]]}")
+
+
+_SMALL = {"n": -9, "u": -6, "µ": -6, "μ": -6, "m": -3}
 
 
 def duration(value: float) -> str:

@@ -27,6 +27,7 @@ COMMANDS = {
     "calibrate": "calibrate",
     "validate": "validate",
     "lut": "lut",
+    "page": "page",
     "devices": "catalogue",
     "networks": "catalogue",
 }
