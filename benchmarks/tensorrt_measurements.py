@@ -1,6 +1,6 @@
 """Turn the third-party TensorRT measurements into a file of latpred's columns, to calibrate hardware/v100.yaml on it.
 
-    python benchmarks/tensorrt_measurements.py ../shared/data/v100_tensorrt_convolutions.csv.gz v100.csv
+    python benchmarks/tensorrt_measurements.py v100_tensorrt_convolutions.csv.gz v100.csv
     latpred calibrate v100.csv --device v100 -o hardware/v100.yaml --source "alibaba/lightweight-…"
 
 The data are alibaba/lightweight-neural-architecture-search's, Apache-2.0, tinynas/latency/op_profiler/V100; they are

@@ -13,7 +13,7 @@ from latpred.models.interface import CostModel, cost_model
 from latpred.records import whole_number
 from latpred.wording import quoted
 from latpred.workloads.blocks import Block
-from latpred.workloads.catalogue import load_target
+from latpred.workloads.catalogue import DynamicNetwork, load_target
 from latpred.workloads.networks import NetworkStage, PlacedNetwork
 from latpred.workloads.operators import Operator
 from latpred.workloads.paradigms import Paradigm
@@ -84,6 +84,8 @@ def named_target(target: Any) -> Target:
     """The record of a target that is one, or a name or path; raises InputError for anything else."""
     if isinstance(target, str | Path):
         return load_target(target)
+    if isinstance(target, DynamicNetwork):
+        raise InputError("a preset is a network and what it skips: give its .network, and its .at_rates(r) as paradigm")
     if not isinstance(target, _TARGETS):
         raise InputError(f"a target is an operator, block, stage or network, a name or a path, not {quoted(target)}")
     return target

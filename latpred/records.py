@@ -103,6 +103,14 @@ class Record(BaseModel):
         given = {name: getattr(self, name) for name in self.model_fields_set}
         return type(self)(**{**given, **fields})
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Raises `error`: a record is valid at all times, and so is what was computed of it."""
+        raise self.error(f"{type(self).__name__} is not changed in place; replace({name}=…) makes another one")
+
+    def __delattr__(self, name: str) -> None:
+        """Raises `error`."""
+        self.__setattr__(name, None)
+
     def model_copy(self: Self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """As `replace`: pydantic's own keeps cached values and checks nothing."""
         return self.replace(**(update or {}))

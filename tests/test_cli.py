@@ -169,7 +169,7 @@ def test_a_file_name_with_spaces(run, tmp_path):
         (f"predict {NETWORK} --S 4 --r 0.5,0.6", "r has 2 values; give one, 4 (per stage) or 16 (per block)"),
         (f"predict {NETWORK} --image-size 0x3", "Invalid value for '--image-size': '0x3' is no image size"),
         (f"predict {NETWORK} --image-size 1x", "Invalid value for '--image-size': '1x' is no image size"),
-        (f"predict {NETWORK} --image-size {10**12}", "Invalid value for '--image-size': '1000000000000' is no image"),
+        (f"predict {NETWORK} --image-size {10**12}", "image_size 1: must be at most 65536, got 1000000000000"),
         (f"predict {BLOCK} --batch 0", "Invalid value for '--batch': 0 is not in the range x>=1."),
         (f"predict {BLOCK} --batch 1.5", "Invalid value for '--batch': '1.5' is not a valid integer"),
         (

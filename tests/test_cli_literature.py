@@ -126,7 +126,7 @@ BAD = {
     f"predict {NETWORK} --S 4 --masks large.npz": "the masks are of maps 112×112, 56×56, 28×28, 14×14",
     f"predict {NETWORK} --include foo": "unknown part 'foo'; choose stem, transitions, head",
     f"predict {NETWORK} --image-size 0": "'0' is no image size; write 224, or 800x1333",
-    f"predict {NETWORK} --image-size 9999999999": "is no image size",
+    f"predict {NETWORK} --image-size 9999999999": "image_size 1: must be at most 65536, got 9999999999",
     f"predict {NETWORK} --image-size 64 --S 4 --r 0.5": "S=4 is larger than the 2×2 map of resnet50-stage4-first",
     "predict --device v100 --preset nope --r 0.5": "unknown preset 'nope'; choose bas-resnet50,",
     "predict --device v100 --preset lasnet-resnet50": "the spatial paradigm needs --r",

@@ -95,6 +95,14 @@ def test_rates_in_percent(run, command):
     assert err.endswith("rates are shares from 0 to 1, got 60; write 0.6 for 60 %\n")
 
 
+def test_a_decimal_comma_is_told_from_a_list(run):
+    for command, text in ((f"predict {BLOCK} --S 4 --r 0,25", "0.25"), (f"sweep {BLOCK} --S 4 --r 0,5", "0.5")):
+        code, _, err = run(command)
+        assert code == 2
+        assert err.endswith(f"; a comma stands between rates, write {text}\n")
+    assert run(f"sweep {BLOCK} --S 4 --r 0,1")[0] == 0
+
+
 def test_names_are_split_at_commas_and_paths_are_not(run, tmp_path):
     rows = json.loads(run("predict --device tx2,v100 --block r50-stage1,r50-stage2 --format json")[1])
     asked = [(row["target"], row["device"]) for row in rows]
@@ -160,6 +168,14 @@ def test_include_wherever_a_network_is_taken(run, tmp_path):
         (["compare", "--preset"], "bas", {"bas-resnet50"}),
         (["ablate-fusion", "--preset"], "lasnet-regnety-4", {"lasnet-regnety-400mf"}),
         (["predict", "--model"], "roof", {"roofline"}),
+        (["predict", "--block"], "r50-stage1", {"r50-stage1", "r50-stage1-first"}),
+        (["predict", "--include"], "stem,h", {"stem,head"}),
+        (["sweep", "--paradigm"], "sp", {"spatial"}),
+        (["sweep", "--paradigm"], "layer+ch", {"layer+channel"}),
+        (["explain", "--library"], "t", {"triton", "tensorrt"}),
+        (["devices", "show"], "rtx4", {"rtx4090"}),
+        (["networks", "show"], "skipnet-resnet1", {"skipnet-resnet101"}),
+        (["networks", "show"], "vit", {"vit-b"}),
         ([], "pre", {"predict"}),
     ],
 )

@@ -1,5 +1,6 @@
 """Device profiles: numbers as a person types them, what is refused, and peaks that are known, absent or unknown."""
 
+import json
 import os
 
 import pytest
@@ -302,9 +303,10 @@ OWN = yaml.safe_dump({"calibrations": yaml.safe_load(H200)["calibrations"][:1]},
         START + "calibrations: []  # none yet\n# the end\nvalidated: true\ntitle: 'Mine'\n",
         START + OWN + "# compared in May\nvalidated: true  # twice\n# the end\n",
         START + OWN.replace("\n", "  # fitted\n", 1) + "# compared in May\nvalidated: true\n",
+        START + f"calibrations: {json.dumps(yaml.safe_load(OWN)['calibrations'])}  # in one line\ntitle: Mine\n",
         "{name: mine, pes: 46, calibrations: [], fp32_lanes_per_pe: 96, clock_hz: 1.98e9, dram_bandwidth: 504e9}\n",
     ],
-    ids=["none", "inline", "in the middle", "commented", "flow"],
+    ids=["none", "inline", "in the middle", "commented", "long", "flow"],
 )
 def test_a_calibration_is_written_over_ones_own_file_and_nothing_else_is_lost(tmp_path, text):
     path = written(tmp_path, text)
@@ -314,6 +316,7 @@ def test_a_calibration_is_written_over_ones_own_file_and_nothing_else_is_lost(tm
     again = path.read_text(encoding="utf-8")
     assert latpred.load_profile(path) == fitted
     assert again.count("calibrations:") == 1
+    assert " " * 20 not in again  # a comment stays where its line now ends
     for line in text.replace(OWN.partition("\n")[2], "").splitlines():
         kept = line if "calibrations" not in line else "#" + line.partition("#")[2]
         assert kept.strip("#") in again

@@ -159,6 +159,19 @@ def test_parts_that_cannot_be_joined():
             Joint(*parts)
 
 
+@pytest.mark.parametrize(
+    ("joint", "field"),
+    [
+        (Joint(Spatial(S=[4, 4], r=0.5), Layer(r=0.5)), "S"),
+        (Joint(Layer(r=0.5), Channel(G=2, r=[0.5, 0.6])), "r"),
+        (Joint(Layer(r=[0.5]), Channel(G=2, r=0.5)), "r"),
+    ],
+)
+def test_a_block_takes_no_list_of_a_part(joint, field):
+    with pytest.raises(latpred.InputError, match=f"^resnet50-stage1 takes one {field}, not a list; lists are for"):
+        latpred.predict("resnet50-stage1", "tx2", joint)
+
+
 def test_targets_that_cannot_skip_a_part():
     block, vit = BLOCKS["resnet50-stage2"], latpred.load_network("t2t-vit-19")
     for target, part, message in (

@@ -16,7 +16,7 @@ from latpred.question import ask
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NETWORKS = {"resnet50": (224, 224), "regnety-400mf": (224, 224), "resnet101": (200, 333)}
-#: The issue's promise; the tables state less.
+#: The most that a table of patch edges errs; these state less.
 MOST_ERROR = 0.005
 
 
@@ -140,6 +140,9 @@ def test_mistakes():
         table.indices("spatial", 2)
     with pytest.raises(latpred.InputError, match="rates must be from 0 to 1"):
         table.lookup(0, [0.5, np.nan])
+    for number in (-1, len(table.entries)):
+        with pytest.raises(latpred.InputError, match=f"^entries are numbered from 0 to {len(table.entries) - 1}$"):
+            table.lookup([0, number], 0.5)
     with pytest.raises(latpred.InputError, match="S=57 fits no block of resnet50; choose from 1 to 56"):
         table_of("resnet50", "tx2", S=[57])
     with pytest.raises(latpred.InputError, match="S=2 fits no block of t2t-vit-19; none of them can skip so"):
@@ -160,7 +163,7 @@ def test_sizes_that_are_no_list_of_whole_numbers(sizes):
 def test_a_sweep_of_other_objects(name, given):
     right = {"targets": [latpred.load_block("r50-stage4")], "profiles": [latpred.load_profile("tx2")]}
     right["paradigms"] = [latpred.Layer(r=0.5)]
-    with pytest.raises(latpred.InputError, match=r"come in a list, got|a paradigm is one of"):
+    with pytest.raises(latpred.InputError, match=r"come in a list, got|a (paradigm is one of|target is an)"):
         latpred.sweep(**right | {name: given})
 
 

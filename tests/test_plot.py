@@ -10,6 +10,7 @@ from matplotlib.colors import to_hex
 import latpred
 from latpred import Channel, Layer, Spatial, grid, sweep
 from latpred.show.canvas import save, supported_suffixes
+from latpred.show.explanation_plots import draw_explanations
 from latpred.show.plots import draw, latency, ratio
 
 BLOCK, V100, TX2 = latpred.load_block("resnet50-stage1"), latpred.load_profile("v100"), latpred.load_profile("tx2")
@@ -235,3 +236,9 @@ def test_settings_that_differ_in_nothing_but_their_options_are_told_apart():
     labels = [label for label in lines(ratio(sweep([BLOCK], [V100], settings))) if label != "break-even"]
     assert labels[0] == "S = 4"
     assert "masker" in labels[1]
+
+
+def test_bars_begin_at_zero():
+    how = {"model": "calibrated", "precision": "fp16"}
+    (axes,) = draw_explanations([latpred.explain("resnet50", "h200", Spatial([4, 4, 2, 1], 0.5), **how)]).axes
+    assert axes.get_xlim()[0] == 0

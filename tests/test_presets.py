@@ -8,7 +8,7 @@ import latpred
 from latpred.cli import main
 
 PRESETS = latpred.list_presets()
-#: The issue's list: method and a backbone it was published on.
+#: A method, and a backbone that it was published on.
 WANTED = [
     "skipnet-resnet101",
     "convaig-resnet50",
@@ -119,3 +119,11 @@ def test_rates_of_a_joint_preset_on_the_command_line(run, options, rates):
     report = latpred.predict(network, latpred.load_profile("tx2"), latpred.Joint(*parts))
     assert code == 0
     assert f'"latency_s": {report.latency_s!r}' in out
+
+
+def test_a_preset_is_shown_in_a_line_and_is_no_target():
+    preset = latpred.load_preset("dynconv-resnet101")
+    assert repr(preset) == "<DynamicNetwork: dynconv-resnet101, spatial(S=1)>"
+    for target in (preset, "dynconv-resnet101"):
+        with pytest.raises(latpred.InputError, match="preset"):
+            latpred.predict(target, "tx2")

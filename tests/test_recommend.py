@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 import latpred
+from latpred.show.tables import recommendation_text
 from latpred.workloads.granularity import channel_groups, dividing_edges, patch_edges
 from latpred.workloads.masks import MaskRates
 
@@ -127,6 +128,17 @@ def test_stages_that_are_slower_than_static_are_named():
     ]
     slower = [stage for stage, report in zip(chosen, latency, strict=True) if report.ratio > 1]
     assert found.static_is_faster == slower == [4]
+    text = recommendation_text(found)
+    assert "\nIn stage 4 the static block is faster than any of them.\n" in text
+    assert ", the alternative to one patch as large as the map.\n" in text
+
+
+def test_groups_of_channels_are_no_patches():
+    found = latpred.recommend_granularity(RESNET, "h200", 0.6, paradigm="channel", model="calibrated", precision="fp16")
+    text = recommendation_text(found)
+    assert f"\nIn stages {', '.join(map(str, found.static_is_faster))} the static block is faster" in text
+    assert "\n`layer` is layer skipping at the same rate.\n" in text
+    assert len(found.static_is_faster) > 1
 
 
 def test_layer_skipping_is_listed_at_the_rate_of_its_own_stage():

@@ -95,6 +95,14 @@ def test_of_many_problems_some_are_told_and_the_rest_counted():
     assert str(caught.value).endswith("; key11: unknown field; and 488 more problems")
 
 
+def test_a_record_is_not_changed_in_place():
+    for change in (lambda: setattr(TX2, "pes", 4), lambda: delattr(TX2, "pes")):
+        with pytest.raises(latpred.ProfileError, match=r"^HardwareProfile is not changed in place; replace\(pes=…\)"):
+            change()
+    with pytest.raises(latpred.InputError, match=r"^Spatial is not changed in place; replace\(S=…\)"):
+        Spatial(4, 0.5).S = 2
+
+
 def test_lists_nested_without_end():
     nested = []
     for _ in range(100_000):

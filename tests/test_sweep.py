@@ -166,6 +166,22 @@ def test_grids():
             latpred.grid(kind, r=[0.5])
 
 
+def test_one_alone_is_a_list_of_it():
+    settings = latpred.grid(latpred.Spatial, granularity=4, r=0.5)
+    assert settings == [latpred.Spatial(4, 0.5)]
+    listed = latpred.sweep(["r50-stage1"], ["tx2"], settings, batches=[2])
+    for target, profile in (("r50-stage1", "tx2"), (BLOCK, TX2)):
+        assert latpred.sweep(target, profile, settings[0], batches=2).equals(listed)
+    convolution = latpred.Convolution(c_in=64, c_out=64, height=8, width=8)
+    assert list(latpred.sweep(convolution, TX2, latpred.Static()).target) == ["Convolution"]
+
+
+def test_one_prediction_is_called_so(run):
+    command = "sweep --device tx2 --block r50-stage1 --S 4 --r"
+    assert run(f"{command} 0.5")[1].startswith("1 prediction, published model, fp32\n")
+    assert run(f"{command} 0.5,0.6")[1].startswith("2 predictions, published model, fp32\n")
+
+
 def test_sweeps_that_are_too_large_are_refused_before_any_work():
     with pytest.raises(latpred.InputError, match="more than 1,000,000 rates are given"):
         latpred.grid(latpred.Layer, r=itertools.repeat(0.5))

@@ -52,7 +52,7 @@ def list_devices(form: str) -> None:
 
 
 @devices.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=options.completing(list_profiles, files=True))
 @options.format_option
 def show_device(name: str, form: str) -> None:
     """Show a device's parameters, the data sheet's values beside them, and where each is from.
@@ -174,7 +174,7 @@ def _network_record(network: AnyNetwork) -> dict[str, object]:
 
 
 @networks.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=options.completing(lambda: [*list_networks(), *list_presets()], files=True))
 @options.image_size_option
 @options.format_option
 def show_network(name: str, image_size: tuple[int, int] | None, form: str) -> None:

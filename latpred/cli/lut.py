@@ -20,7 +20,7 @@ from latpred.studies.latency_table import latency_table
 @options.target_options(blocks=False)
 @click.option("--S", "S", callback=options.granularities, metavar="S,…", help="Patch edges [pixels]; those that fit.")
 @click.option("--G", "G", callback=options.granularities, metavar="G,…", help="Channels per group; those that fit.")
-@click.option("--output", "output_file", type=click.Path(path_type=Path), required=True, help="The table: .npz.")
+@click.option("--output", "-o", "output_file", type=click.Path(path_type=Path), required=True, help="The table: .npz.")
 @options.how_options()
 def lut(
     targets: options.Targets,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os.path
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 
 from latpred.cli.command import Choice
 from latpred.devices.catalogue import list_profiles, load_profile
+from latpred.devices.libraries import NUMBERS
 from latpred.devices.profile import HardwareProfile
 from latpred.models.interface import MODELS
 from latpred.precision import PRECISIONS
@@ -41,20 +42,22 @@ def numbers(context: click.Context, parameter: click.Parameter, text: str | None
 
 def rates(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, ...] | None:
     """Activation rates separated by commas."""
-    return _shares(numbers(context, parameter, text))
+    return _shares(text, numbers(context, parameter, text))
 
 
 def rate_ranges(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, ...] | None:
     """Activation rates and ranges of them."""
-    return _shares(ranges(context, parameter, text))
+    return _shares(text, ranges(context, parameter, text))
 
 
-def _shares(given: tuple[float, ...] | None) -> tuple[float, ...] | None:
-    """The rates; for those typed as percentages the line has the share that is meant."""
+def _shares(text: str | None, given: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """The rates; for those typed as percentages or with a decimal comma the line has the share that is meant."""
     for value in given or ():
         if not 0 <= value <= 1:
             percent = 1 < value <= 100 and value.is_integer()
             instead = f"; write {value / 100:g} for {value:g} %" if percent else ""
+            if text and re.fullmatch(r"0,\d+", text):
+                instead = f"; a comma stands between rates, write {text.replace(',', '.')}"
             raise click.BadParameter(f"rates are shares from 0 to 1, got {value:g}{instead}")
     return given
 
@@ -109,7 +112,7 @@ def _image_size(context: click.Context, parameter: click.Parameter, text: str | 
     """`224`, or `800x1333` for height × width [pixels]."""
     if text is None:
         return None
-    match = re.fullmatch(r"(\d{1,9})(?:[x×](\d{1,9}))?", text)
+    match = re.fullmatch(r"(\d{1,18})(?:[x×](\d{1,18}))?", text)
     size = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if min(size) < 1:
         raise click.BadParameter(f"{quoted(text)} is no image size; write 224, or 800x1333 for height x width")
@@ -144,25 +147,25 @@ def one(values: Sequence[Any] | None) -> Any:
 # --- names in a shell
 
 
-def _completing(known: Callable[[], Iterable[str]]) -> Callable[..., list[CompletionItem]]:
-    """What a shell offers: known names, after a comma too; where none begins so, files."""
+def completing(
+    known: Callable[[], Iterable[str]], *, between: str = ",", files: bool = False
+) -> Callable[..., list[CompletionItem]]:
+    """What a shell offers: known names, also `between` others; where none begins so, maybe files."""
 
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        done, comma, begun = incomplete.rpartition(",")
-        found = [CompletionItem(done + comma + name) for name in known() if name.startswith(begun.lower())]
-        return found or [CompletionItem(incomplete, type="file")]
+        done, joint, begun = incomplete.rpartition(between)
+        found = [CompletionItem(done + joint + name) for name in known() if name.startswith(begun.lower())]
+        return found or ([CompletionItem(incomplete, type="file")] if files else [])
 
     return complete
 
 
-def _block_names() -> list[str]:
-    found = (load_network(name) for name in list_networks())
-    return [
-        name
-        for network in found
-        if isinstance(network, Network)
-        for name in dict.fromkeys(placed.block.name for placed in network.blocks)
-    ]
+def _block_names() -> Iterator[str]:
+    """Of every network's blocks, by its name and its other names."""
+    for network in map(load_network, list_networks()):
+        if isinstance(network, Network):
+            for name in dict.fromkeys(placed.block.name for placed in network.blocks):
+                yield from (other + name.removeprefix(network.name) for other in (network.name, *network.aliases))
 
 
 # --- the options
@@ -179,21 +182,25 @@ def device_option(function: F) -> F:
         metavar="NAME|FILE",
         help=help_text,
         callback=_several,
-        shell_complete=_completing(list_profiles),
+        shell_complete=completing(list_profiles, files=True),
     )(function)
 
 
 def one_device_option(help_text: str) -> Callable[[F], F]:
     """--device, once; hands `device`."""
     return click.option(
-        "--device", required=True, metavar="NAME|FILE", help=help_text, shell_complete=_completing(list_profiles)
+        "--device",
+        required=True,
+        metavar="NAME|FILE",
+        help=help_text,
+        shell_complete=completing(list_profiles, files=True),
     )
 
 
 def preset_option(help_text: str, **more: Any) -> Callable[[F], F]:
     """--preset."""
     return click.option(
-        "--preset", **{"metavar": "NAME", "help": help_text, "shell_complete": _completing(list_presets), **more}
+        "--preset", **{"metavar": "NAME", "help": help_text, "shell_complete": completing(list_presets), **more}
     )
 
 
@@ -269,7 +276,7 @@ def _networks_option(*, required: bool) -> Callable[[F], F]:
         metavar="NAME|FILE",
         help="Network: a name of `latpred networks list`, or a YAML file.",
         callback=_several,
-        shell_complete=_completing(list_networks),
+        shell_complete=completing(list_networks, files=True),
     )
 
 
@@ -282,9 +289,15 @@ def target_options(*, blocks: bool = True, preset: bool = False) -> Callable[[F]
         metavar="NAME|FILE",
         help="Block: <network>-stage<k>[-first], or a YAML file.",
         callback=_several,
-        shell_complete=_completing(_block_names),
+        shell_complete=completing(_block_names, files=True),
     )
-    include = click.option("--include", callback=_parts, metavar="PART,…", help="Count also the network's stem, head.")
+    include = click.option(
+        "--include",
+        callback=_parts,
+        metavar="PART,…",
+        help="Count also the network's stem, head.",
+        shell_complete=completing(lambda: PARTS),
+    )
     published = preset_option("Published dynamic network, from `latpred networks list`.")
     options = [_networks_option(required=not blocks), image_size_option, include]
     return _bundled("targets", Targets, [*([block] if blocks else []), *options, *([published] if preset else [])])
@@ -299,7 +312,10 @@ def how_options(*, batch: bool = True) -> Callable[[F], F]:
             "--precision", type=Choice(PRECISIONS), default="fp32", show_default=True, help="Of maps and weights."
         ),
         click.option(
-            "--library", metavar="NAME", help="Kernels: triton, tensorrt; default: the first that is calibrated."
+            "--library",
+            metavar="NAME",
+            help="Kernels: triton, tensorrt; default: the first that is calibrated.",
+            shell_complete=completing(lambda: NUMBERS),
         ),
     ]
     if batch:

@@ -27,7 +27,12 @@ def skipping_options(*, ranges: bool = False) -> Callable[[F], F]:
     S_help = "Patch edge [pixels]: 4, or 4-4-2-1 for one per stage."
     G_help = "Channels per group: 2, or 2-2-2-2 for one per stage."
     decorators = [
-        click.option("--paradigm", metavar="NAME[+NAME…]", help=paradigm_help),
+        click.option(
+            "--paradigm",
+            metavar="NAME[+NAME…]",
+            help=paradigm_help,
+            shell_complete=options.completing(lambda: SINGLE, between="+"),
+        ),
         click.option("--S", "S", callback=options.granularities, metavar="S", help=S_help),
         click.option("--G", "G", callback=options.granularities, metavar="G", help=G_help),
         click.option("--r", "r", callback=r_callback, metavar=r_metavar, help=r_help),

@@ -33,7 +33,7 @@ DATA_SUFFIXES = (".csv", ".json")
 @click.option("--batch", callback=options.ranges, metavar="N,…", help="Batches; default: the device's own.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the sweep: .png, .svg, .pdf, …")
 @click.option("--x", "axis", type=Choice(["r", "granularity", "batch"]), help="What the plot runs over.")
-@click.option("--output", "output_file", type=click.Path(path_type=Path), help="Write the rows: .csv or .json.")
+@click.option("--output", "-o", "output_file", type=click.Path(path_type=Path), help="Write the rows: .csv or .json.")
 @options.how_options(batch=False)
 @options.format_option
 def sweep(

@@ -88,6 +88,7 @@ def _rewritten(old: str, before: dict[str, Any], fields: dict[str, Any]) -> str:
     for name, value in fields.items():
         if name not in content or before.get(name) != value:
             after, end = _take_comments(content, name) if name in content else (None, None)
+            _move_beside(content, name)
             content[name] = _like_a_file(value)
             if after:
                 _give_comment(content, name, after)
@@ -122,6 +123,13 @@ def _take_comments(content: Any, name: str) -> tuple[Any, Any]:
     if found:
         tied[slot] = None
     return found, getattr(getattr(content[name], "ca", None), "end", None)
+
+
+def _move_beside(content: Any, name: str) -> None:
+    """The comment after a list that stood in one line, beside the field's name: it would stay in its column."""
+    flow = getattr(content.get(name), "fa", None)
+    for comment in filter(None, content.ca.items.get(name, ())) if flow and flow.flow_style() else ():
+        comment.start_mark.column = 0
 
 
 def _give_comment(content: Any, name: str, comment: Any) -> None:

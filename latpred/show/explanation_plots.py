@@ -29,6 +29,7 @@ def draw_explanations(explanations: Sequence[Explanation]) -> Figure:
                 axes.barh(names, widths, left=left, color=colour, height=0.7, label=name)
                 left = [start + width for start, width in zip(left, widths, strict=True)]
             axes.invert_yaxis()
+            axes.set_xlim(left=0)
             axes.grid(visible=False, axis="y")
             axes.set_xlabel("latency of the batch [ms]")
             axes.set_title(f"{heading(one.report)}\n{model_in_words(one.report)}", loc="left")

@@ -180,8 +180,9 @@ def recommendation_text(recommendation: Recommendation) -> str:
         f"Per stage the smallest {symbol} within {recommendation.tolerance:.1%} of the fastest at {at}.",
     ]
     if recommendation.static_is_faster:
-        stages = ", ".join(map(str, recommendation.static_is_faster))
-        lines.append(f"In stage {stages} the static block is faster than any of them.")
+        slower = recommendation.static_is_faster
+        stages = f"stage{'s' if len(slower) > 1 else ''} {', '.join(map(str, slower))}"
+        lines.append(f"In {stages} the static block is faster than any of them.")
     if not recommendation.neighbours:
         lines.append("An S at which the masks skip less than 1% of the patches is not chosen.")
     for neighbour in recommendation.neighbours:
@@ -189,7 +190,8 @@ def recommendation_text(recommendation: Recommendation) -> str:
         near = sorted(set(neighbour.rates))
         place = f"r = {number(near[0])}" if len(near) == 1 else f"rates {spelled(neighbour.rates)}"
         lines.append(f"At {place}: {change}")
-    lines.append("`layer` is layer skipping at the same rate, the alternative to one patch as large as the map.")
+    instead = ", the alternative to one patch as large as the map" if recommendation.paradigm == "spatial" else ""
+    lines.append(f"`layer` is layer skipping at the same rate{instead}.")
     if recommendation.regret_p95 is not None:
         lines.append(
             f"Measured on shapes left out of the fit, such a choice costs at most {recommendation.regret_p95:.1%} more "
@@ -203,7 +205,8 @@ def sweep_table(frame: pandas.DataFrame) -> FittedTable:
     """A row per prediction."""
     columns = ("target", "device", "paradigm", "granularity", "r", "batch", "per image", "static", "rℓ", "MACs ratio")
     kernels = dict.fromkeys(starmap(kernels_in_words, zip(frame["precision"], frame["library"], strict=True)))
-    title = f"{len(frame)} predictions, {frame['model'].iloc[0]} model, {' and '.join(kernels)}"
+    predictions = f"{len(frame)} prediction{'s' if len(frame) > 1 else ''}"
+    title = f"{predictions}, {frame['model'].iloc[0]} model, {' and '.join(kernels)}"
     table = new_table(title, columns, left=4, gives_way=("batch", "MACs ratio", "static"))
     for row in frame.itertuples():
         granularity = "" if row.granularity is None else str(row.granularity)

@@ -190,6 +190,8 @@ class LatencyTable(Shown):
         entries, rates = np.asarray(entries, dtype=np.int64), np.asarray(rates, dtype=float)
         if rates.size and not (rates.min() >= 0 and rates.max() <= 1):
             raise InputError("rates must be from 0 to 1")
+        if entries.size and not (entries.min() >= 0 and entries.max() < len(self.count)):
+            raise InputError(f"entries are numbered from 0 to {len(self.count) - 1}")
         count, stepped = self.count[entries], self.stepped[entries]
         patches = rates * count
         if not smooth:

@@ -15,7 +15,9 @@ from latpred.devices.profile import HardwareProfile
 from latpred.errors import GranularityError, InputError
 from latpred.prediction import band_of_curve, curve, notes_of
 from latpred.question import Target, ask
+from latpred.records import Record
 from latpred.wording import listed, quoted
+from latpred.workloads.operators import Operator
 from latpred.workloads.paradigms import RATES, Joint, Paradigm, Static, spelled
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ _ROW_BYTES = 1_500
 
 
 def grid(
-    paradigm: type[Paradigm], *, r: Iterable[float], granularity: Iterable[int | Sequence[int]] = ()
+    paradigm: type[Paradigm], *, r: float | Iterable[float], granularity: int | Iterable[int | Sequence[int]] = ()
 ) -> list[Paradigm]:
     """Every combination of granularity and rate of one paradigm.
 
@@ -89,8 +91,14 @@ def check_size(**counts: int) -> None:
         raise InputError(f"{of} are {rows:,} predictions, about {size}; at most {MOST_ROWS:,} at once")
 
 
-def _all(given: Iterable[Any], what: str) -> list[Any]:
-    """What an iterable gives, however long it is; raises InputError for what is none."""
+#: What stands for itself alone, although some of it can be iterated over.
+_ALONE = (str, Path, Record, Operator, int, float)
+
+
+def _all(given: Any, what: str) -> list[Any]:
+    """What an iterable gives, however long it is, or one thing alone; raises InputError for anything else."""
+    if isinstance(given, _ALONE):
+        return [given]
     if not isinstance(given, Iterable):
         raise InputError(f"{what} come in a list, got {quoted(given)}")
     found = list(islice(given, MOST_ROWS + 1))
@@ -100,11 +108,11 @@ def _all(given: Iterable[Any], what: str) -> list[Any]:
 
 
 def sweep(
-    targets: Iterable[Target | str | Path],
-    profiles: Iterable[HardwareProfile | str | Path],
-    paradigms: Iterable[Paradigm],
+    targets: Target | str | Path | Iterable[Target | str | Path],
+    profiles: HardwareProfile | str | Path | Iterable[HardwareProfile | str | Path],
+    paradigms: Paradigm | Iterable[Paradigm],
     *,
-    batches: Iterable[int | None] = (None,),
+    batches: int | Iterable[int | None] = (None,),
     model: str = "published",
     precision: str = "fp32",
     library: str | None = None,
@@ -118,8 +126,10 @@ def sweep(
 
     Parameters
     ----------
+    targets, profiles
+        Records, names or paths; one alone needs no list.
     paradigms
-        Settings to predict, e.g. from `grid`.
+        Settings to predict, e.g. from `grid`, or one.
     batches
         Batch sizes; None is the device's default.
     progress

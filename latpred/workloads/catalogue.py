@@ -171,6 +171,10 @@ class DynamicNetwork(NamedTuple):
         """The preset's paradigm with a rate, or one per stage or block."""
         return self.preset.paradigm.at_rates(tuple(r) if isinstance(r, Sequence) else r)
 
+    def __repr__(self) -> str:
+        """One line."""
+        return f"<DynamicNetwork: {self.preset.method}-{self.network.name}, {self.preset.paradigm.text(rates=False)}>"
+
 
 def load_preset(name: str | DynamicNetwork, image_size: tuple[int, int] | None = None) -> DynamicNetwork:
     """A published dynamic network by name, `<method>-<network>`: the method and its backbone.
