@@ -47,13 +47,12 @@ class Group:
     @cached_property
     def is_open(self) -> bool:
         """Whether the operators have rates that are not known yet."""
-        return any(isinstance(value, Share) for _, value in self.operator)
+        return op.is_open(self.operator)
 
     @cached_property
     def heeds_rates(self) -> bool:
         """Whether any figure depends on rates that are not known yet."""
-        of_paper = any(isinstance(value, Share) for _, value in self.on_paper)
-        return self.is_open or of_paper or isinstance(self.executions, Share)
+        return self.is_open or op.is_open(self.on_paper) or isinstance(self.executions, Share)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +94,7 @@ def plan(steps: Sequence[Step], notes: Sequence[str], *, per_block: bool) -> Pla
     places = []
     for step in steps:
         column = step.block - 1 if per_block and step.block else 0
-        heeds = isinstance(step.executions, Share) or any(isinstance(value, Share) for _, value in step.operator)
+        heeds = isinstance(step.executions, Share) or op.is_open(step.operator)
         key = (step.operator, step.executions, step.on_paper, step.omitted, column if heeds else 0)
         if key not in numbers:
             numbers[key] = len(distinct)
@@ -132,14 +131,10 @@ def _group(members: list[tuple[Step, int]]) -> Group:
 
 def _figures(group: Group, model: CostModel, batch: int, rates: Rates, settings: int, chained: bool) -> Floats:
     """`Figures` as one array, (fields, settings, operators)."""
-    known = {
-        part: np.broadcast_to(values[:, group.columns], (settings, len(group.columns)))
-        if values.shape[1] > 1
-        else np.broadcast_to(values, (settings, len(group.columns)))
-        for part, values in rates.items()
-    }
+    known = {part: _by_operator(values, group.columns, settings) for part, values in rates.items()}
     share: Any = group.executions.at(known) if isinstance(group.executions, Share) else group.executions
-    operator, on_paper = op.with_rates(group.operator, known), op.with_rates(group.on_paper, known)
+    operator = op.with_rates(group.operator, known)
+    on_paper = operator if group.on_paper is group.operator else op.with_rates(group.on_paper, known)
     if group.omitted:
         times: Sequence[Any] = (0.0,) * 5
     elif group.is_open or (isinstance(group.executions, Share) and model.form.gathers_samples):
@@ -153,6 +148,13 @@ def _figures(group: Group, model: CostModel, batch: int, rates: Rates, settings:
     for place, values in enumerate(figures):
         whole[place] = values
     return whole
+
+
+def _by_operator(values: Floats, columns: NDArray[np.int64], settings: int) -> Floats:
+    """The rates of one part that the operators of a group heed, (settings, operators)."""
+    own = values[:, columns] if values.shape[1] > 1 else values
+    wanted = (settings, len(columns))
+    return own if own.shape == wanted else np.broadcast_to(own, wanted)
 
 
 @lru_cache(maxsize=4096)

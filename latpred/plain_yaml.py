@@ -6,7 +6,6 @@ overflows the stack of a composer in C, and few aliases stand for millions of va
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,14 @@ MOST_DEPTH = 50
 MOST_VALUES = 200_000
 #: Characters of a number.
 MOST_DIGITS = 400
-#: What YAML does not allow in a text.
-_FORBIDDEN = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def load(text: str, path: Path) -> Any:
     """The content of a YAML document; raises DataError with file, line and column."""
     import yaml
 
-    forbidden = _FORBIDDEN.search(text)
+    # What YAML does not allow in a text, of which the parser in C says no more than that.
+    forbidden = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if forbidden:
         line, column = (
             text.count("\n", 0, forbidden.start()) + 1,

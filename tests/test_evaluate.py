@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import latpred
-from latpred.models.published import candidates, convolutions
+from latpred.models.interface import cost_model
+from latpred.models.published import COSTS, candidates, convolutions
 from latpred.models.published.densities import DensityTable, fullest_density
 from latpred.models.published.machine import Machine
 from latpred.models.tiling import tile_edges
 from latpred.workloads import operators as op
+from latpred.workloads.operators import Share
 from tests import strategies
 
 RESNET = latpred.load_network("resnet50")
@@ -181,6 +183,40 @@ def test_the_candidates_hold_the_cheapest_tile_of_all(profile, drawn, batch, see
         assert found.latency_s[place, 0] == pytest.approx(every.latency_s, rel=1e-9, abs=0)
         parts = M.join(found.compute_s[place, 0], found.memory_s[place, 0]) + M.t0
         assert parts == pytest.approx(every.latency_s, rel=1e-9, abs=0)
+
+
+PATCHES = {"S": 4, "r": Share("spatial"), "height": 14, "width": 14}
+STACKED = [
+    op.PatchConvolution(c_in=8, c_out=8, kernel=3, indexed=True, **PATCHES),
+    op.MaskerConvolution(c_in=8, c_out=8, **PATCHES),
+    op.ScatterAdd(channels=8, **PATCHES),
+    op.Gather(channels=8, **PATCHES, pad=1),
+    op.Scatter(channels=8, **PATCHES),
+    op.PatchGlobalPool(channels=8, **PATCHES),
+]
+
+
+@pytest.mark.parametrize("operator", STACKED, ids=lambda operator: type(operator).__name__)
+def test_patches_are_asked_once_for_all_operators_and_rates(operator, monkeypatch):
+    """A call for each takes as long as predicting one by one; a single rate of a single operator is remembered."""
+    calls, cost = [], COSTS[type(operator)]
+    monkeypatch.setitem(COSTS, type(operator), lambda *asked: calls.append(asked) or cost(*asked))
+    model, wide = cost_model("published", latpred.load_profile("v100")), operator.replace(height=28)
+    asked = (([operator], 300), ([operator, wide], 1), ([operator, wide], 300), ([operator], 1))
+    for place, (operators, settings) in enumerate(asked):
+        rates = np.linspace(0.1 + place / 100, 0.9 + place / 100, settings * len(operators)).reshape(settings, -1)
+        calls.clear()
+        found = model.cost(op.with_rates(op.stack(operators), {"spatial": rates}), 2)
+        assert len(calls) == 1
+        assert found.tiling is None
+        alone = [
+            [model.cost(each.replace(r=rate), 2).latency_s for each, rate in zip(operators, row, strict=True)]
+            for row in rates.tolist()
+        ]
+        assert np.broadcast_to(found.latency_s, rates.shape) == pytest.approx(np.array(alone), rel=1e-12)
+    calls.clear()
+    model.cost(op.with_rates(op.stack([operator]), {"spatial": rates}), 2)
+    assert calls == []
 
 
 def test_more_channels_than_are_tabulated_are_searched_at_each_rate(monkeypatch):

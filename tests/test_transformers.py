@@ -191,3 +191,11 @@ def test_deit_takes_what_the_papers_figure_shows(network, device, milliseconds):
     # LAUDNet (arXiv 2308.15949), static DeiT points of the main figure, digitised to half a pixel (0.0016 ms on V100).
     report = latpred.predict(latpred.load_network(network), latpred.load_profile(device), batch=128)
     assert report.latency_per_image_s * 1e3 == pytest.approx(milliseconds, rel=2e-3)
+
+
+def test_additions_of_tokens_are_cut_in_their_own_order():
+    """The batch's sequences, tokens and channels of a sum; channels, sequences and rows of all else (MODEL §7)."""
+    model = cost_model("published", latpred.load_profile("v100"))
+    shape = {"groups": 3, "rows": 5, "channels": 7}
+    assert model.cost(tok.TokenAdd(**shape), 2).tiling.extents == (2 * 3, 5, 7)
+    assert model.cost(tok.ElementWise(**shape), 2).tiling.extents == (7, 2 * 3, 5)

@@ -13,6 +13,7 @@ from math import ceil, prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
@@ -106,7 +107,8 @@ class Published(CostModel):
         check_known(self.name, operator, UNHEEDED)
         if not shapes:
             return _single(operator, self.machine, batch)
-        if kind in STACKED and not _has_channel_rates(operator):
+        several = len(shapes) > 1 or _settings(operator) > 1
+        if several and kind in STACKED and not _has_channel_rates(operator):
             return COSTS[kind](operator, self.machine, batch)
         if kind is op.Convolution and candidates.switched_sides(operator):  # type: ignore[arg-type]
             return candidates.convolutions(operator, self.machine, batch)  # type: ignore[arg-type]
@@ -132,11 +134,11 @@ def _single(operator: op.Operator, machine: Machine, batch: Numbers) -> Cost:
     if not arrays:
         return _cached(operator, machine, batch)
     costs = []
-    for start in range(0, max(map(len, arrays.values())), _SEARCHED):
+    for start in range(0, len(next(iter(arrays.values()))), _SEARCHED):
         part = {name: values[start : start + _SEARCHED] for name, values in arrays.items()}
         asked = op.unchecked(type(operator), {**operator.__dict__, **part})
         costs.append(COSTS[type(operator)](asked, machine, batch))
-    return costs[0] if len(costs) == 1 else end_to_end(costs)
+    return end_to_end(costs)
 
 
 @lru_cache(maxsize=8192)
@@ -149,11 +151,21 @@ def _has_channel_rates(operator: Any) -> bool:
     return any(np.ndim(rate) or rate != 1 for rate in rates)
 
 
-def _members(operator: op.Operator) -> list[op.Operator]:
-    """The operators of a stack, each with its own column of the rates."""
+def _arrays(operator: op.Operator) -> dict[str, NDArray[np.float64]]:
+    """The rates of a stack that are known, of shape (settings, operators)."""
     rates = {name: getattr(operator, name) for name in op.rate_fields(type(operator))}
-    arrays = {name: rate for name, rate in rates.items() if isinstance(rate, np.ndarray)}
+    return {name: rate for name, rate in rates.items() if isinstance(rate, np.ndarray)}
+
+
+def _settings(operator: op.Operator) -> int:
+    """At how many settings of its rates a stack is asked."""
+    return max((len(rate) for rate in _arrays(operator).values()), default=1)
+
+
+def _members(operator: op.Operator) -> list[op.Operator]:
+    """The operators of a stack, each with its own column of the rates: a number where it is one, which has a hash."""
+    columns = {name: rate[0].tolist() if len(rate) == 1 else list(rate.T) for name, rate in _arrays(operator).items()}
     return [
-        op.unchecked(type(each), {**each.__dict__, **{name: rate[..., place] for name, rate in arrays.items()}})
+        op.unchecked(type(each), {**each.__dict__, **{name: column[place] for name, column in columns.items()}})
         for place, each in enumerate(op.members(operator))
     ]

@@ -109,7 +109,7 @@ def _of_shape(o: op.Convolution, sides: tuple[str, ...], M: Machine, N: int) -> 
     parts = asked[:, pair, place]
     rate = np.sin(np.arange(_INTERVALS + 1) * (np.pi / 2 / _INTERVALS)) ** 2
     rho_i, rho_o = (rate if side in sides else getattr(o, side) for side in ("input_rate", "output_rate"))
-    density = _densities(o.c_out).at(pair[:, np.newaxis], rho_i * rho_o)
+    density = _densities(o.c_out).at(np.arange(len(axes[0]))[:, np.newaxis], rho_i * rho_o)[pair]
     dense_s, *moved = parts[:, :, np.newaxis]
     cost = M.join(*at_rates(N, off_chip(o, M, N), dense_s, Traffic(*moved), rho_i, rho_o, density)[:2])
     possible = cost[:, :-1] <= cost[:, 1:].min(axis=0) * (1 + 2 * TIE_TOLERANCE)
@@ -119,7 +119,13 @@ def _of_shape(o: op.Convolution, sides: tuple[str, ...], M: Machine, N: int) -> 
 
 def _undominated(asked: Floats) -> NDArray[np.bool_]:
     """Of tiles in rows, whether no other of the row asks for as little of everything; the first of equals."""
-    no_more = np.all(asked[:, :, np.newaxis, :] <= asked[:, :, :, np.newaxis], axis=0)
-    before = np.tri(asked.shape[-1], k=-1, dtype=bool)
-    dominated: NDArray[np.bool_] = np.any(no_more & (~no_more.swapaxes(1, 2) | before), axis=-1)
-    return ~dominated
+    rows = np.arange(asked.shape[1])
+    left = np.ones(asked.shape[1:], dtype=bool)
+    undominated = ~left
+    in_all = (asked / asked.min(axis=-1, keepdims=True)).sum(axis=0)
+    while left.any():
+        # What asks for the least in all is dominated by none of those left; with it goes what it dominates.
+        least = np.argmin(np.where(left, in_all, np.inf), axis=-1)
+        undominated[rows, least] |= left[rows, least]
+        left &= ~np.all(asked[:, rows, least, np.newaxis] <= asked, axis=0)
+    return undominated

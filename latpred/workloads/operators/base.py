@@ -21,6 +21,8 @@ Border: TypeAlias = int
 Groups: TypeAlias = Any
 #: A field of this type is a share from 0 to 1, or several of them, and then every figure is an array; or a `Share`.
 Rate: TypeAlias = Any
+#: Says what is wrong with a value.
+_Check: TypeAlias = Callable[[Any], str | None]
 #: Where a stack keeps the operators that it is of.
 _MEMBERS = "_members"
 #: Larger numbers are slips of the pen; within this limit every product of a few of them is a finite float.
@@ -53,8 +55,9 @@ class Checked:
         """Raises InputError for values without a name, and for fields that are missing or unknown."""
         if values:
             raise InputError(f"{cls.__name__} takes its fields by name: {', '.join(field_names(cls))}")
-        strange = sorted(given.keys() - set(field_names(cls)))
-        problems = [f"{name}: unknown field{did_you_mean(name, field_names(cls))}" for name in strange]
+        known = field_names(cls)
+        strange = sorted(name for name in given if name not in known)
+        problems = [f"{name}: unknown field{did_you_mean(name, known)}" for name in strange]
         problems += [f"{name}: missing" for name in _required(cls) if name not in given]
         if problems:
             raise InputError("; ".join(problems))
@@ -66,22 +69,20 @@ class Checked:
 
     def __post_init__(self) -> None:
         """Raises InputError with every field at fault."""
-        problems = [problem for field in fields(self) if (problem := self._problem(field.name, field.type))]
+        found = {name: self._problem(name, *kind) for name, kind in _field_kinds(type(self)).items()}
+        problems = [f"{name}: {problem}" for name, problem in found.items() if problem]
         if problems:
             raise InputError("; ".join(problems))
         self._check()
 
-    def _problem(self, name: str, kind: Any) -> str | None:
+    def _problem(self, name: str, check: _Check, optional: bool) -> str | None:
         """What is wrong with a field; NumPy numbers become Python's, lists and arrays tuples."""
         value = getattr(self, name)
-        if isinstance(value, np.generic | np.ndarray):
-            value = value.tolist()
-        if isinstance(value, list):
-            value = tuple(value)
-        object.__setattr__(self, name, value)
-        optional = kind.endswith("| None")
-        problem = None if optional and value is None else _CHECKS[kind.removesuffix(" | None")](value)
-        return f"{name}: {problem}" if problem else None
+        if isinstance(value, np.generic | np.ndarray | list):
+            value = value if isinstance(value, list) else value.tolist()
+            value = tuple(value) if isinstance(value, list) else value
+            object.__setattr__(self, name, value)
+        return None if optional and value is None else check(value)
 
     def _check(self) -> None:
         """Raise InputError where fields do not fit one another."""
@@ -158,7 +159,7 @@ def _flag(value: Any) -> str | None:
 
 
 #: What is wrong with a field's value, by the field's type.
-_CHECKS: dict[str, Callable[[Any], str | None]] = {
+_CHECKS: dict[Any, _Check] = {
     "Count": lambda value: _whole(value, 1),
     "Border": lambda value: _whole(value, 0),
     "Rate": _share,
@@ -167,6 +168,20 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "Groups": lambda value: None if value == "depthwise" else _whole(value, 1),
     "Any": lambda value: None,
 }
+
+
+def _kinds(kind: Any) -> dict[str, tuple[_Check, bool]]:
+    types = {field.name: str(field.type) for field in fields(kind)}
+    return {name: (_CHECKS[text.removesuffix(" | None")], text.endswith(" | None")) for name, text in types.items()}
+
+
+#: The check of each field of an operator's class, and whether it may be None.
+_field_kinds: Callable[[Any], dict[str, tuple[_Check, bool]]] = cache(_kinds)
+
+
+def is_open(operator: Operator) -> bool:
+    """Whether a rate is not known yet."""
+    return any(isinstance(getattr(operator, name), Share) for name in rate_fields(type(operator)))
 
 
 def windows(extent: int, kernel: int, stride: int, border: int) -> int:
@@ -183,7 +198,8 @@ def unchecked(kind: type[T], values: Mapping[str, Any]) -> T:
 
 def with_rates(operator: O, rates: Mapping[str, Any]) -> O:
     """The operator with every `Share` as the rate that it stands for; rates may be arrays."""
-    found = {name: value.at(rates) for name, value in operator if isinstance(value, Share)}
+    values = ((name, getattr(operator, name)) for name in rate_fields(type(operator)))
+    found = {name: value.at(rates) for name, value in values if isinstance(value, Share)}
     return unchecked(type(operator), {**operator.__dict__, **found}) if found else operator
 
 
