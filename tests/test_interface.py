@@ -82,6 +82,15 @@ def test_the_roofline_by_hand():
     assert found[:5] == pytest.approx((compute, memory, 0, max(compute, memory), 0), rel=1e-12, abs=0)
 
 
+@pytest.mark.parametrize(("rate", "on"), [(0.0, 4), (0.05, 4), (0.07, 8), (0.5, 32), (1.0, 64)])
+def test_the_roofline_counts_whole_groups(rate, on):
+    """Sixteen groups of four channels: as many as the rate asks for, rounded up, and one at least."""
+    groups = CONVOLUTION.replace(channel_group=4, input_rate=rate, output_rate=0.5)
+    plain = CONVOLUTION.replace(input_rate=on / 64, output_rate=0.5)
+    model = cost_model("roofline", V100)
+    assert model.cost(groups, 4)[:5] == pytest.approx(model.cost(plain, 4)[:5], rel=1e-12, abs=0)
+
+
 def test_the_cheaper_of_two_costs_part_by_part():
     cost = type(cost_model("roofline", V100).cost(CONVOLUTION, 1))
     low, high = cost(1.0, 2.0, 3.0, 4.0, 0.5), cost(2.0, 1.0, 1.0, 5.0, 0.25)
