@@ -145,13 +145,30 @@ def numbers(given: Any, what: str) -> NDArray[np.float64]:
     >>> numbers([1, 0.5], "r").tolist()
     [1.0, 0.5]
     """
-    try:
-        found = np.asarray(given)
-    except (ValueError, TypeError, RecursionError):  # lists of different lengths, objects that are no sequence inside
-        found = np.asarray(None)
+    found = _array(given)
     if found.dtype.kind not in "fiu":
         raise InputError(f"{what} must be a number, or a list of numbers, got {quoted(given)}")
-    return found.astype(float)
+    return found.astype(float, copy=False)
+
+
+def whole_numbers(given: Any, what: str) -> NDArray[np.int64]:
+    """A function's argument that counts something, or a list or array of it; raises InputError for anything else.
+
+    >>> whole_numbers([1, 2], "entries").tolist()
+    [1, 2]
+    """
+    found = _array(given)
+    if found.size and found.dtype.kind not in "iu":
+        raise InputError(f"{what} must be whole numbers, got {quoted(given)}")
+    return found.astype(np.int64, copy=False)
+
+
+def _array(given: Any) -> NDArray[Any]:
+    """What NumPy makes of an argument; of lists of different lengths, or what is no sequence inside, no numbers."""
+    try:
+        return np.asarray(given)
+    except (ValueError, TypeError, RecursionError):
+        return np.asarray(None)
 
 
 def describe(problems: ValidationError, record: type[Record]) -> str:

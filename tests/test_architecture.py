@@ -12,8 +12,8 @@ import latpred
 PACKAGE = Path(latpred.__file__).parent
 #: Modules and packages from the bottom to the top; those of one line do not import one another.
 LAYERS = (
-    "errors units precision wording notebook",
-    "records",
+    "errors units wording notebook",
+    "precision records",
     "plain_yaml",
     "files",
     "devices workloads",

@@ -336,3 +336,14 @@ def test_a_shipped_device_is_written_as_it_stands_or_from_its_record_alone(tmp_p
     assert isinstance(content["clock_hz"], float)
     for calibration in content.get("calibrations", ()):
         assert all(isinstance(value, float) for value in calibration["numbers"].values())
+
+
+@pytest.mark.parametrize("given", ["x" * 10_000, ["fp16"], None, 3, b"fp16"])
+def test_names_of_precisions_and_libraries_that_are_none(given):
+    device = latpred.load_profile("h200")
+    for asked in (device.calibration, device.peak_macs):
+        with pytest.raises(latpred.InputError, match=r"^unknown precision .{1,110} [cC]hoose fp32, tf32, fp16"):
+            asked(given)
+    if given is not None:  # the first one that is listed
+        with pytest.raises(latpred.InputError, match=r"^h200 is not calibrated for fp16 with .{1,80}; it is for fp16"):
+            device.calibration("fp16", given)

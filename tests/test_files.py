@@ -288,6 +288,14 @@ def test_problems_of_a_block(tmp_path):
     assert fails(tmp_path, latpred.load_block, text) == "c_out=30 is no multiple of bottleneck_ratio=4"
 
 
+@pytest.mark.parametrize("number", [0, 5, "1", None, 1.0, True, [1], "x" * 10_000])
+def test_stages_are_whole_numbers(number):
+    network = latpred.load_network("resnet50")
+    for asked in (network.stage, network.block):
+        with pytest.raises(latpred.NetworkError, match=r"^resnet50 has stages 1 to 4, not .{1,80}$"):
+            asked(number)
+
+
 @pytest.mark.parametrize("load", [latpred.load_profile, latpred.load_network, latpred.load_block])
 def test_a_path_without_a_file(load, tmp_path):
     (tmp_path / "folder.yaml").mkdir()

@@ -268,3 +268,36 @@ def test_latency_loss_has_the_right_gradient(table, monkeypatch):
     rates = torch.tensor(np.random.default_rng(4).uniform(0.2, 0.9, (3, 16)), requires_grad=True)
     assert torch.autograd.gradcheck(loss, (rates,), eps=1e-7, atol=1e-6)
     assert loss(rates).item() > 0
+
+
+@pytest.mark.parametrize(
+    ("look", "message"),
+    [
+        (lambda table: table.lookup("triton", 0.5), "entries must be whole numbers, got 'triton'"),
+        (lambda table: table.lookup([0.5], 0.5), "entries must be whole numbers, got [0.5]"),
+        (lambda table: table.lookup([0, None], 0.5), "entries must be whole numbers, got [0, None]"),
+        (lambda table: table.lookup([10**400], 0.5), "entries must be whole numbers, got [1"),
+        (lambda table: table.slope([0], "half"), "rates must be a number, or a list of numbers, got 'half'"),
+        (
+            lambda table: table.index(3, "spatial"),
+            "an entry is of a block and a paradigm by name, and a whole number, got",
+        ),
+        (lambda table: table.index("r50", ["spatial"]), "an entry is of a block and a paradigm by name, and a whole"),
+        (lambda table: table.index("x" * 10_000, "spatial"), "the table has no spatial of xxx"),
+        (
+            lambda table: table.indices("spatial", [1, 2]),
+            "granularity is one number, or one for each of 16 blocks, got",
+        ),
+        (
+            lambda table: table.indices("spatial", "fine"),
+            "granularity must be whole numbers, got 'fine'",
+        ),
+    ],
+)
+def test_other_objects_are_no_look_up(look, message):
+    table, _ = table_of("regnety-400mf", "tx2", S=[4])
+    with pytest.raises(latpred.InputError) as caught:
+        look(table)
+    assert str(caught.value).startswith(message[:60])
+    assert len(str(caught.value)) < 1000
+    assert table.lookup([], []).shape == (0,)

@@ -10,10 +10,10 @@ from latpred.devices.calibration import Calibration, Peaks
 from latpred.devices.quantities import Bandwidth, Clock, Count, Duration, Flops, FlopsOrNone, Ratio, Size
 from latpred.errors import InputError, ProfileError
 from latpred.notebook import Shown
-from latpred.precision import PRECISIONS
+from latpred.precision import PRECISIONS, known_precision
 from latpred.records import Plain, Record
 from latpred.units import si
-from latpred.wording import did_you_mean, listed, quoted
+from latpred.wording import did_you_mean, listed
 
 if TYPE_CHECKING:
     import pandas
@@ -158,11 +158,10 @@ class HardwareProfile(Shown, Record):
             The device has no such units, or their peak is not known.
         """
         known = {name: peak for name in PRECISIONS if (peak := self._known_peak(name))}
+        precision = known_precision(precision)
         if precision in known:
             return known[precision]
         others = " or ".join(known)
-        if precision not in PRECISIONS:
-            raise InputError(f"unknown precision {quoted(precision)}; choose {others}")
         if self._known_peak(precision) == 0:
             raise InputError(f"{self.name} has no {precision.upper()}; choose {others}")
         raise InputError(
@@ -217,10 +216,11 @@ class HardwareProfile(Shown, Record):
 
     def calibration(self, precision: str, library: str | None = None) -> Calibration:
         """The calibration for a precision and library (None: the first one listed); InputError where there is none."""
+        known_precision(precision)
         for found in self.calibrations:
-            if found.precision == precision and library in (None, found.library):
+            if found.precision == precision and (library is None or str(library) == found.library):
                 return found
-        wanted = f"{precision} with {library}" if library else precision
+        wanted = precision if library is None else f"{precision} with {listed([library])}"
         others = "the published model, which is FP32, or the roofline"
         measure = f"run `latpred measure` and `latpred calibrate` on it, or use {others}"
         known = f"it is for {self.calibrated_for}" if self.calibrations else measure

@@ -35,7 +35,7 @@ from latpred.measuring.columns import (
     VERSION,
     MeasuredTarget,
 )
-from latpred.precision import PRECISIONS
+from latpred.precision import known_precision
 from latpred.wording import did_you_mean, quoted, unknown
 from latpred.workloads import operators as op
 from latpred.workloads.lowering import KERNELS, Step
@@ -225,8 +225,7 @@ def parse_row(row: Mapping[str, str]) -> Measurement:
     host_s = _seconds("host_s", row["host_s"]) if row.get("host_s") else None
     if row["target"] not in TARGETS:
         raise ValueError(unknown("target", row["target"], TARGETS))
-    if row["precision"] not in PRECISIONS:
-        raise ValueError(unknown("precision", row["precision"], PRECISIONS))
+    known_precision(row["precision"])
     if not _letters(row["device"]):
         raise ValueError(f"device must be the name of a GPU, got {quoted(row['device'])}")
     paradigm: Paradigm = Static()

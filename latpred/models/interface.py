@@ -15,7 +15,7 @@ from latpred.devices.calibration import Calibration
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
 from latpred.models.tiling import Numbers
-from latpred.precision import PRECISIONS, element_bytes
+from latpred.precision import element_bytes, known_precision
 from latpred.wording import unknown
 from latpred.workloads.densities import whole_samples
 from latpred.workloads.lowering import Form
@@ -160,9 +160,9 @@ def cost_model(
     InputError
         An unknown name, or a precision or library that the model does not have on this device.
     """
-    for what, given, known in (("cost model", name, MODELS), ("precision", precision, PRECISIONS)):
-        if not isinstance(given, str) or given not in known:
-            raise InputError(unknown(what, given, known))
+    if not isinstance(name, str) or name not in MODELS:
+        raise InputError(unknown("cost model", name, MODELS))
+    known_precision(precision)
     module, kind = _CLASSES[name]
     model: CostModel = getattr(import_module(module), kind)(profile, precision, library)
     return model

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from math import lcm
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,9 +25,10 @@ from latpred.files import whole_file
 from latpred.notebook import Shown
 from latpred.prediction import curve, lower
 from latpred.question import Asked, ask, named_target
+from latpred.records import numbers, whole_numbers
 from latpred.report import kernels_in_words
 from latpred.studies.table_file import check_fields, read_fields
-from latpred.wording import quoted
+from latpred.wording import listed, quoted
 from latpred.workloads.blocks import Block
 from latpred.workloads.catalogue import AnyNetwork
 from latpred.workloads.densities import ROUNDING_GUARD
@@ -138,7 +140,7 @@ class LatencyTable(Shown):
         """Raises InputError for fields that make no table: other kinds, values outside, seconds that are not."""
         check_fields({field.name: getattr(self, field.name) for field in fields(self)})
 
-    @property
+    @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """What each curve is of, in order."""
         return tuple(
@@ -148,18 +150,25 @@ class LatencyTable(Shown):
 
     def index(self, block: str, paradigm: str, granularity: int = 0) -> int:
         """The number of an entry. Raises InputError where there is none."""
-        found = np.flatnonzero((self.block == block) & (self.paradigm == paradigm) & (self.granularity == granularity))
-        if not found.size:
+        wanted = (block, paradigm, granularity)
+        if not (isinstance(block, str) and isinstance(paradigm, str) and isinstance(granularity, int)):
+            raise InputError(f"an entry is of a block and a paradigm by name, and a whole number, got {quoted(wanted)}")
+        if wanted not in self.entries:
             known = sorted({f"{name} {size}" if size else name for _, name, size in self.entries})
+            asked = f"{paradigm} {granularity}" if granularity else paradigm
             raise InputError(
-                f"the table has no {paradigm} {granularity or ''} of {block}; it has {', '.join(known)} "
-                f"of {', '.join(dict.fromkeys(self.blocks))}"
+                f"the table has no {listed([asked])} of {listed([block])}; it has {listed(known)} "
+                f"of {listed(dict.fromkeys(self.blocks))}"
             )
-        return int(found[0])
+        return self.entries.index(wanted)
 
     def indices(self, paradigm: str, granularity: int | Sequence[int] = 0) -> NDArray[np.int64]:
         """The entries of every block of the network, shape (blocks,); a granularity for all, or one per block."""
-        sizes = np.broadcast_to(granularity, len(self.blocks))
+        sizes = whole_numbers(granularity, "granularity")
+        if sizes.shape not in ((), (len(self.blocks),)):
+            blocks = f"one for each of {len(self.blocks)} blocks"
+            raise InputError(f"granularity is one number, or {blocks}, got {quoted(granularity)}")
+        sizes = np.broadcast_to(sizes, len(self.blocks))
         return np.array([self.index(name, paradigm, int(size)) for name, size in zip(self.blocks, sizes, strict=True)])
 
     def lookup(self, entries: ArrayLike, rates: ArrayLike, *, smooth: bool = False) -> NDArray[np.float64]:
@@ -187,7 +196,7 @@ class LatencyTable(Shown):
 
     def _place(self, entries: ArrayLike, rates: ArrayLike, smooth: bool) -> tuple[NDArray[Any], ...]:
         """Where in `latency_s` the value below is, the share of the way to the next, and that way as a rate."""
-        entries, rates = np.asarray(entries, dtype=np.int64), np.asarray(rates, dtype=float)
+        entries, rates = whole_numbers(entries, "entries"), numbers(rates, "rates")
         if rates.size and not (rates.min() >= 0 and rates.max() <= 1):
             raise InputError("rates must be from 0 to 1")
         if entries.size and not (entries.min() >= 0 and entries.max() < len(self.count)):

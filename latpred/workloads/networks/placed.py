@@ -13,6 +13,7 @@ from pydantic import Field
 from latpred.errors import InputError, NetworkError
 from latpred.notebook import Shown
 from latpred.records import Count, Plain, Record
+from latpred.wording import quoted
 from latpred.workloads.blocks import Block
 from latpred.workloads.granularity import channel_groups, patch_edges
 from latpred.workloads.lowering import Form, Lowered, Step
@@ -96,9 +97,9 @@ class PlacedNetwork(Shown, Record):
 
     def stage(self, number: int) -> NetworkStage:
         """One stage, counted from 1, as a target of its own."""
-        if not 1 <= number <= len(self.stage_blocks):
-            stages = f"has stages 1 to {len(self.stage_blocks)}, not {number}" if self.stage_blocks else "has no stages"
-            raise NetworkError(f"{self.name} {stages}")
+        if type(number) is not int or not 1 <= number <= len(self.stage_blocks):
+            known = f"stages 1 to {len(self.stage_blocks)}, not {quoted(number)}" if self.stage_blocks else "no stages"
+            raise NetworkError(f"{self.name} has {known}")
         return NetworkStage(network=self, number=number)
 
     def block(self, stage: int, *, first: bool = False) -> Block:
