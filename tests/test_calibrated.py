@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import latpred
 from latpred import Channel, Layer, Spatial, Static, predict
+from latpred.models.calibrated import device_of
 from latpred.models.calibrated.tiles import halvings
 from latpred.precision import PRECISIONS
 from latpred.prediction import curve
@@ -468,3 +469,11 @@ def test_joint_skipping_is_predicted_from_the_parts_and_says_so():
     block = latpred.load_block("resnet50-stage1")
     report = calibrated(block, latpred.Joint(Layer(r=0.5), Spatial(S=4, r=0.5)))
     assert "no blocks with layer+spatial skipping were measured: each part's kernels are taken together" in report.notes
+
+
+def test_without_measured_peaks_the_data_sheet_counts():
+    """The L2 takes λ times the off-chip bandwidth of the profile; what is copied is the data sheet's."""
+    device = device_of(H200.replace(peaks=None), "fp16")
+    assert device.l2 == pytest.approx(2.1 * 4.8e12, rel=1e-12)
+    assert (device.macs, device.lane_macs, device.dram) == pytest.approx((9.89e14 / 2, 6.7e13 / 2, 4.8e12), rel=1e-12)
+    assert device_of(H200, "fp16").l2 == H200.peaks.l2_bandwidth

@@ -141,6 +141,8 @@ def test_errors_are_those_of_fits_to_the_other_shapes(toy):
         place, last = 0.1 * (len(chosen) - 1), len(chosen) - 1
         ends = (np.interp(place, range(last + 1), chosen), np.interp(last - place, range(last + 1), chosen))
         assert (error.low, error.high) == pytest.approx(ends, abs=2e-4)
+        figures = (error.median_error, error.mean_error, error.low, error.high)
+        assert figures == tuple(round(figure, 4) for figure in figures)
     # Far from what a fit to all rows, or one that keeps the operators of E, would say of E.
     assert ratios[4] == pytest.approx(2.0 / 1.01, rel=0.02)
     assert ratios[4] > 1.05 * 2.0 / exp(robust_middle(np.log(FACTORS)))
@@ -236,6 +238,15 @@ def test_ratios_are_to_the_static_row_of_the_same_setting():
     half, other = (Prediction(measured(A, Layer(r=0.5), 1.0, batch=n), 0.8) for n in (2, 4))
     key = (A, 2, "fp32")
     assert metrics([static, half, other], {key: static}).ratio_mae == pytest.approx(0.8 - 0.5)
+
+
+def test_a_validation_takes_each_ratio_to_its_static_row():
+    rows = [measured(A, Static(), 2.0), measured(A, Layer(r=0.5), 1.0), measured(B, Static(), 4.0)]
+    (found,) = validate(rows, H200, ["published"])
+    ratio = latpred.predict(A, H200, Layer(r=0.5), batch=2).ratio
+    for part in (found.blocks, found.by_class["layer"]):
+        assert part.ratio_mae == pytest.approx(abs(ratio - 0.5), rel=1e-12)
+    assert found.by_class["static"].ratio_mae is None
 
 
 def test_rows_without_a_prediction_are_counted_and_told():
