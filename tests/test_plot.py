@@ -6,10 +6,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 
 import latpred
 from latpred import Channel, Layer, Spatial, grid, sweep
-from latpred.show.canvas import save, supported_suffixes
+from latpred.show.canvas import from_zero, save, supported_suffixes
 from latpred.show.explanation_plots import draw_explanations
 from latpred.show.plots import draw, latency, ratio
 
@@ -242,3 +243,11 @@ def test_bars_begin_at_zero():
     how = {"model": "calibrated", "precision": "fp16"}
     (axes,) = draw_explanations([latpred.explain("resnet50", "h200", Spatial([4, 4, 2, 1], 0.5), **how)]).axes
     assert axes.get_xlim()[0] == 0
+
+
+def test_the_largest_value_is_clear_of_the_edge():
+    """A twentieth of it above; where all values lie close together that was a twentieth of what they differ by."""
+    axes = Figure().subplots()
+    axes.plot([0, 1], [1.14, 1.15])
+    from_zero(axes)
+    assert axes.get_ylim() == pytest.approx((0, 1.05 * 1.15))

@@ -67,3 +67,9 @@ def test_no_more_granularities_than_can_be_told_apart():
 def test_one_rate_makes_no_picture():
     with pytest.raises(latpred.InputError, match="no blocks measured under several rates"):
         drawn(rows(Spatial(S=4, r=1))[:2])
+
+
+def test_the_largest_value_is_clear_of_the_edge():
+    figure, _ = drawn(rows(Spatial(S=4, r=1)))
+    top = max(value for line in figure.axes[0].lines for value in line.get_ydata())
+    assert figure.axes[0].get_ylim() == pytest.approx((0, 1.05 * top))

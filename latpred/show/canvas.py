@@ -136,7 +136,8 @@ def _draw_solid(legend: Legend, drawn: Iterable[Any]) -> None:
 
 
 def from_zero(axes: Axes) -> None:
-    """From zero to the largest value of all panels that share the axis."""
+    """From zero to a little above the largest value of all panels that share the axis."""
+    axes.update_datalim([(0.0, 0.0)], updatex=False)
     axes.autoscale(axis="y")
     axes.set_ylim(bottom=0)
 

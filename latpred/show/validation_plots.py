@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from latpred.errors import InputError
 from latpred.measuring.validation import Prediction, Validation
-from latpred.show.canvas import COLOURS, GRANULARITY_ORDER, look, panels, share_legend, style, titled
+from latpred.show.canvas import COLOURS, GRANULARITY_ORDER, from_zero, look, panels, share_legend, style, titled
 from latpred.workloads.blocks import Bottleneck
 from latpred.workloads.paradigms import Paradigm, Static
 
@@ -93,7 +93,7 @@ def rate_curves(found: Sequence[Validation]) -> Figure:
             name, batch, precision = place
             axes.set_title(titled(name, f"batch {batch}", f"{item.model} model", precision))
             axes.set_xlim(0, 1.05)
-            axes.set_ylim(bottom=0)
+            from_zero(axes)
             axes.set_xlabel("activation rate r")
             axes.set_ylabel(r"$r_\ell = \ell_{dyn}\,/\,\ell_{stat}$")
         share_legend(figure)
