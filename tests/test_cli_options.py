@@ -69,6 +69,11 @@ def test_there_are_such_options():
         ("predict --device v100 --network resnet5", "; did you mean resnet50?"),
         ("predict --device v100 --block resnet50-stag1", "; did you mean resnet50-stage1?"),
         ("predict --device v100 --preset lasnet-resnet5 --r 0.5", "; did you mean lasnet-resnet50?"),
+        (
+            "predict --device v100 --block ResNet50",
+            "ResNet50 is a network; give it as --network, or a block of it, resnet",
+        ),
+        ("predict --device v100 --network r50-stage1", "r50-stage1 is a block; give it as --block, or to load_block"),
         (f"recommend-granularity {NETWORK} --r 0.5 --paradigm chanel", "; did you mean channel?"),
     ],
 )

@@ -129,6 +129,8 @@ def _load(name: str) -> AnyNetwork:
             return _shipped(shipped)
     if name.lower() in list_presets():
         raise NetworkError(f"{name} is a preset, a network with what it skips; give it as --preset, or to load_preset")
+    if _BLOCK.fullmatch(name.lower()):
+        raise NetworkError(f"{name} is a block; give it as --block, or to load_block")
     raise NetworkError(unknown("network", name, list_networks(), "the path of a .yaml file"))
 
 
@@ -236,6 +238,9 @@ def load_block(name_or_path: str | Path | Block, image_size: tuple[int, int] | N
             raise NetworkError(f"there is no block file {quoted(name, most=MOST_OF_A_PATH)}")
         return _read_block(Path(name))
     match = _BLOCK.fullmatch(name.lower())
+    if not match and name.lower() in list_networks():
+        block = f"{name.lower()}-stage1"
+        raise NetworkError(f"{name} is a network; give it as --network, or a block of it, {block}; or to load_network")
     if not match:
         hint = did_you_mean(name, _block_names())
         give = f"{hint} Give" if hint else "; give"
