@@ -127,6 +127,17 @@ def whole_number(given: Any, what: str, least: int, most: int) -> int:
     return int(given)
 
 
+def flag(given: Any, what: str) -> bool:
+    """A function's argument that is true or false; raises InputError for anything else.
+
+    >>> flag(True, "first")
+    True
+    """
+    if not isinstance(given, bool):
+        raise InputError(f"{what} must be true or false, got {quoted(given)}")
+    return given
+
+
 def one_number(given: Any, what: str) -> float:
     """A function's argument that is one number; raises InputError for anything else.
 

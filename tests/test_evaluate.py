@@ -217,6 +217,9 @@ def test_patches_are_asked_once_for_all_operators_and_rates(operator, monkeypatc
     calls.clear()
     model.cost(op.with_rates(op.stack([operator]), {"spatial": rates}), 2)
     assert calls == []
+    for _ in range(2):
+        model.cost(op.stack([operator.replace(r=0.37)]), 2)
+    assert len(calls) == 1
 
 
 def test_more_channels_than_are_tabulated_are_searched_at_each_rate(monkeypatch):
@@ -227,3 +230,16 @@ def test_more_channels_than_are_tabulated_are_searched_at_each_rate(monkeypatch)
     monkeypatch.setattr(candidates, "convolutions", None)
     found = latpred.evaluate(block, "tx2", latpred.Channel(r=1.0), rates)
     assert found == pytest.approx(tabulated, rel=1e-9, abs=0)
+
+
+def test_few_tiles_are_candidates():
+    """Of 16 × 17 × 17 that there are, with channels switched on both sides; tables of as many as may be."""
+    o = op.Convolution(c_in=64, c_out=64, height=56, width=56, kernel=3)
+    machine = Machine.of(latpred.load_profile("v100"))
+    *_, many = candidates._of_shape(o, ("input_rate", "output_rate"), machine, 128)
+    assert many.min() >= 1
+    assert many.mean() < 16
+    wide, rates = o.replace(c_out=candidates.MOST_CHANNELS), np.full((1, 1), 0.5)
+    for width, sides in ((wide, ("output_rate",)), (wide.replace(c_out=wide.c_out + 1), ())):
+        stack = op.stack([width])
+        assert candidates.switched_sides(op.unchecked(type(o), {**stack.__dict__, "output_rate": rates})) == sides

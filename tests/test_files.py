@@ -294,6 +294,8 @@ def test_stages_are_whole_numbers(number):
     for asked in (network.stage, network.block):
         with pytest.raises(latpred.NetworkError, match=r"^resnet50 has stages 1 to 4, not .{1,80}$"):
             asked(number)
+    with pytest.raises(latpred.InputError, match=r"^first must be true or false, got 1$"):
+        network.block(1, first=1)
 
 
 @pytest.mark.parametrize("load", [latpred.load_profile, latpred.load_network, latpred.load_block])

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from latpred.errors import InputError, NetworkError
 from latpred.notebook import Shown
-from latpred.records import Count, Plain, Record
+from latpred.records import Count, Plain, Record, flag
 from latpred.wording import quoted
 from latpred.workloads.blocks import Block
 from latpred.workloads.granularity import channel_groups, patch_edges
@@ -105,7 +105,7 @@ class PlacedNetwork(Shown, Record):
     def block(self, stage: int, *, first: bool = False) -> Block:
         """The first block of a stage (counted from 1), or the repeated one; the only one where there is one."""
         blocks = self.stage(stage).network.stage_blocks[stage - 1]
-        return blocks[0 if first else -1]
+        return blocks[0 if flag(first, "first") else -1]
 
     def lower(self, paradigm: Paradigm, form: Form) -> Lowered:
         """The operators of every block in a form; rates are open, known only later.
