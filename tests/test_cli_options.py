@@ -265,3 +265,12 @@ def test_an_extrapolation_is_noted(run, command, stream):
     note = "note: extrapolated: h200 was calibrated with batches 1 to 128, not 512"
     assert run(f"{command} {asked} --batch 512")[stream].count(note) == 1
     assert "extrapolated" not in run(f"{command} {asked} --batch 128")[stream]
+
+
+@pytest.mark.parametrize("group", ["", "devices", "networks"])
+def test_lists_of_commands_cut_no_line(run, group):
+    code, out, _ = run(f"{group} --help")
+    listed = out.partition("\nCommands:\n")[2].splitlines()
+    assert code == 0
+    assert len(listed) >= 2
+    assert not any(line.endswith("...") for line in listed)

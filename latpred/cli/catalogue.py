@@ -51,7 +51,7 @@ def list_devices(form: str) -> None:
         _print_records(records, form)
 
 
-@devices.command("show")
+@devices.command("show", short_help="Show a device's parameters, and where each is from.")
 @click.argument("name", shell_complete=options.completing(list_profiles, files=True))
 @options.format_option
 def show_device(name: str, form: str) -> None:
@@ -73,7 +73,7 @@ def show_device(name: str, form: str) -> None:
             output.print_rich(f"data sheet: {profile.datasheet.source}")
 
 
-@devices.command("validate")
+@devices.command("validate", short_help="Check device files, a line for each.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def validate_devices(files: tuple[Path, ...]) -> None:
     """Check device files: a line for each, good ones on stdout, those with problems on stderr.
@@ -137,7 +137,7 @@ def networks() -> None:
     """
 
 
-@networks.command("list")
+@networks.command("list", short_help="List the networks that latpred knows.")
 @options.format_option
 def list_all_networks(form: str) -> None:
     """List the networks that latpred knows; blocks are <network>-stage<k> and <network>-stage<k>-first.

@@ -28,7 +28,7 @@ def seconds(context: click.Context, parameter: click.Parameter, text: str | None
     return float(match[1]) * _UNITS[match[2]]
 
 
-@command()
+@command(short_help="Time dynamic blocks on this machine's GPU.")
 @click.option("--suite", "suite_name", type=Choice(["quick", "full"]), help="What to measure: a shipped suite.")
 @click.option(
     "--library",
