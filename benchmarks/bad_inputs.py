@@ -385,7 +385,7 @@ def of_block(rng: random.Random, folder: Path) -> Attempt:
 
         return Attempt(call=lambda: load_suite(Path("mine.yaml")), file="mine.yaml", what="load_suite")
     (folder / "mine.yaml").write_bytes(yaml_changed(rng, _BLOCK))
-    return Attempt(["predict", "--device", "tx2", "--block", "mine.yaml", "--S", "4", "--r", "0.5"], file="mine.yaml")
+    return Attempt(["predict", "--device", "tx2", "--block", "mine.yaml", "--S", "1", "--r", "0.5"], file="mine.yaml")
 
 
 def of_rows(rng: random.Random, folder: Path) -> Attempt:

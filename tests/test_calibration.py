@@ -71,9 +71,10 @@ def written(path, rows, **changed):
 FIRST_TARGETS = ", ".join(list(TARGETS)[:20]) + " and 3 more"
 
 
-@given(block=any_block(), S=st.integers(1, 9), r=st.floats(0, 1), batch=st.integers(1, 500))
-def test_a_row_comes_back_as_it_was_written(block, S, r, batch):
-    for paradigm in (Static(), Spatial(S=S, r=r), Channel(G=S, r=r), Layer(r=r)):
+@given(block=any_block(), size=st.integers(1, 9), r=st.floats(0, 1), batch=st.integers(1, 500))
+def test_a_row_comes_back_as_it_was_written(block, size, r, batch):
+    S, G = (min(size, block.largest_granularity(paradigm)) for paradigm in ("spatial", "channel"))
+    for paradigm in (Static(), Spatial(S=S, r=r), Channel(G=G, r=r), Layer(r=r)):
         one = row(block, paradigm, batch)
         text = dict.fromkeys(COLUMNS, "")
         text |= {key: str(value) for key, value in row_of(block, paradigm).items() if value is not None}
@@ -114,6 +115,23 @@ def test_operators_come_back_too(tmp_path):
 def test_rows_that_cannot_be(changed, message, command, tmp_path, capsys):
     file = written(tmp_path / "a.csv", [row(latpred.Add(channels=8, height=8, width=8))], **changed)
     assert refused(capsys, command, str(file), "--device", "h200") == (1, f"{file}", message)
+
+
+@pytest.mark.parametrize(
+    ("paradigm", "message"),
+    [
+        (Spatial(S=9, r=0.5), "line 2: S=9 does not fit the block; choose from 1 to 8"),
+        (Channel(G=17, r=0.5), "line 2: G=17 does not fit the block; choose from 1 to 16"),
+    ],
+)
+def test_rows_of_granularities_that_do_not_fit(paradigm, message, tmp_path):
+    block = latpred.Bottleneck(c_in=64, c_out=64, height=8, width=8)
+    for fits in (Spatial(S=8, r=0.5), Channel(G=16, r=0.5), Layer(r=0.5)):
+        assert read_measurements(written(tmp_path / "a.csv", [row(block, fits)]))[0].paradigm == fits
+    file = written(tmp_path / "a.csv", [row(block, paradigm)])
+    with pytest.raises(latpred.DataError) as caught:
+        read_measurements(file)
+    assert str(caught.value) == f"{file}, {message}"
 
 
 @pytest.mark.parametrize(

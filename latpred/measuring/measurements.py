@@ -234,6 +234,11 @@ def parse_row(row: Mapping[str, str]) -> Measurement:
             raise ValueError(unknown("paradigm", row["paradigm"], PARADIGMS))
         paradigm = record_of(PARADIGMS[row["paradigm"]], row)
     target: MeasuredTarget = record_of(TARGETS[row["target"]], row)
+    if not isinstance(target, op.Operator) and paradigm.granularity:
+        most = target.largest_granularity(paradigm.name)
+        if paradigm.granularity > most:
+            asked = f"{paradigm.granularity_field}={paradigm.granularity}"
+            raise ValueError(f"{asked} does not fit the block; choose from 1 to {most}")
     batch = number_in("batch", row["batch"], int)
     if not 1 <= batch <= MOST_SAMPLES:
         raise ValueError(f"batch must be a whole number from 1 to {MOST_SAMPLES:,}, got {quoted(row['batch'])}")
