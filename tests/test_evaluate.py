@@ -185,7 +185,8 @@ def test_the_candidates_hold_the_cheapest_tile_of_all(profile, drawn, batch, see
         assert parts == pytest.approx(every.latency_s, rel=1e-9, abs=0)
 
 
-PATCHES = {"S": 4, "r": Share("spatial"), "height": 14, "width": 14}
+MAP = {"height": 14, "width": 14}
+PATCHES = {"S": 4, "r": Share("spatial"), **MAP}
 STACKED = [
     op.PatchConvolution(c_in=8, c_out=8, kernel=3, indexed=True, **PATCHES),
     op.MaskerConvolution(c_in=8, c_out=8, **PATCHES),
@@ -230,6 +231,16 @@ def test_more_channels_than_are_tabulated_are_searched_at_each_rate(monkeypatch)
     monkeypatch.setattr(candidates, "convolutions", None)
     found = latpred.evaluate(block, "tx2", latpred.Channel(r=1.0), rates)
     assert found == pytest.approx(tabulated, rel=1e-9, abs=0)
+
+
+def test_rates_that_differ_on_both_sides_are_searched_at_each():
+    """More of them than are searched together; every part of the cost is as for one."""
+    model, o = cost_model("published", latpred.load_profile("v100")), op.Convolution(c_in=16, c_out=16, **MAP, kernel=3)
+    rates = {"input_rate": np.linspace(0.1, 0.9, 300), "output_rate": np.linspace(0.8, 0.2, 300)}
+    found = model.cost(op.unchecked(type(o), {**o.__dict__, **rates}), 2)
+    for place in (0, 100, 255, 256, 299):
+        alone = model.cost(o.replace(**{name: float(rate[place]) for name, rate in rates.items()}), 2)
+        assert [np.broadcast_to(part, 300)[place] for part in found[:5]] == pytest.approx(alone[:5], rel=1e-12, abs=0)
 
 
 def test_few_tiles_are_candidates():

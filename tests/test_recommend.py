@@ -147,3 +147,28 @@ def test_layer_skipping_is_listed_at_the_rate_of_its_own_stage():
     masks = MaskRates(100, ((56, 56), (28, 28)), rates, (0.8, 0.9))
     found = latpred.recommend_granularity(two, V100, masks)
     assert {row.stage: row.rate for row in found.candidates if row.paradigm == "layer"} == {1: 0.8, 2: 0.9}
+
+
+def test_margins_are_over_the_fastest_of_the_stage():
+    """Of S; layer skipping is no S, and may be faster than all of them."""
+    found = latpred.recommend_granularity(RESNET, V100, 0.6)
+    for stage in (1, 2, 3, 4):
+        rows = [row for row in found.candidates if row.stage == stage]
+        best = min(row.latency_s for row in rows if row.paradigm == "spatial")
+        for row in rows:
+            assert row.margin == pytest.approx(row.latency_s / best - 1, abs=1e-12)
+            report = latpred.predict(RESNET.stage(stage), V100, latpred.Static())
+            assert row.ratio == pytest.approx(row.latency_s / report.latency_s, rel=1e-12)
+
+
+def test_a_choice_for_many_stages_is_written_whole():
+    """Elsewhere more than six are written as the range that they are in."""
+    stages = [{"c_in": 64, "c_out": 64, "blocks": 1}] * 7
+    stem = {"c_out": 64, "kernel": 7, "stride": 8}
+    network = latpred.Network(name="seven", stem=stem, bottleneck_ratio=4, stages=stages, image_size=(64, 64))
+    found = latpred.recommend_granularity(network, V100, 0.6)
+    assert found.text == "-".join(map(str, found.S))
+    assert [near["text"] for near in found.to_dict()["neighbours"]] == [
+        "-".join(map(str, near.choice)) for near in found.neighbours
+    ]
+    assert len(found.S) == 7
