@@ -238,6 +238,7 @@ def test_rates_that_differ_on_both_sides_are_searched_at_each():
     model, o = cost_model("published", latpred.load_profile("v100")), op.Convolution(c_in=16, c_out=16, **MAP, kernel=3)
     rates = {"input_rate": np.linspace(0.1, 0.9, 300), "output_rate": np.linspace(0.8, 0.2, 300)}
     found = model.cost(op.unchecked(type(o), {**o.__dict__, **rates}), 2)
+    assert found.tiling is None
     for place in (0, 100, 255, 256, 299):
         alone = model.cost(o.replace(**{name: float(rate[place]) for name, rate in rates.items()}), 2)
         assert [np.broadcast_to(part, 300)[place] for part in found[:5]] == pytest.approx(alone[:5], rel=1e-12, abs=0)
