@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import re
 import sys
@@ -32,6 +31,8 @@ def print_error(message: str) -> None:
 
 def json_text(content: Any) -> str:
     """Indented JSON."""
+    import json
+
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
 
 

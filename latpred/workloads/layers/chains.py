@@ -7,7 +7,6 @@ and scaling that a library folds into a convolution are kept on it: others run t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from latpred.errors import InputError
@@ -34,7 +33,6 @@ class Map(NamedTuple):
 KINDS: dict[str, type[Layer]] = {}
 
 
-@dataclass(frozen=True, kw_only=True)
 class Layer(Checked):
     """One layer of a chain; `kind` is its name in files and reports."""
 
@@ -44,6 +42,7 @@ class Layer(Checked):
 
     def __init_subclass__(cls) -> None:
         """Makes the kind known to files."""
+        super().__init_subclass__()
         KINDS[cls.kind] = cls
 
     @property

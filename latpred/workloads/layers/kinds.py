@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from latpred.errors import InputError
@@ -12,7 +11,6 @@ from latpred.workloads.layers.chains import Layer, Map, chain, layers_of, sequen
 from latpred.workloads.operators.base import Border, Count, Groups, windows
 
 
-@dataclass(frozen=True, kw_only=True)
 class Conv(Layer):
     """A convolution, with what can be folded into it.
 
@@ -104,7 +102,6 @@ def _edge(extent: int, kernel: int, stride: int, border: int | None) -> int:
     return places
 
 
-@dataclass(frozen=True, kw_only=True)
 class SE(Layer):
     """Squeeze-and-excitation: a global average, two linear layers, a product per channel.
 
@@ -123,7 +120,6 @@ class SE(Layer):
     squeezed: Count
 
 
-@dataclass(frozen=True, kw_only=True)
 class Norm(Layer):
     """A normalisation that no convolution before it takes in: one pass over the map.
 
@@ -149,7 +145,6 @@ class Norm(Layer):
             raise InputError(unknown("normalisation", self.over, ("batch", "layer")))
 
 
-@dataclass(frozen=True, kw_only=True)
 class Activation(Layer):
     """A function of every element that no layer before it takes in: one pass over the map.
 
@@ -168,7 +163,6 @@ class Activation(Layer):
     function: str = "relu"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Pool(Layer):
     """The largest number of each window, or the average: one pass; of the whole map where no window is given.
 
@@ -203,7 +197,6 @@ class Pool(Layer):
         return Map(into.channels, *edges)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Dense(Layer):
     """A linear layer on all numbers of a map, as a classifier has it.
 
@@ -232,7 +225,6 @@ class Dense(Layer):
         return Map(self.c_out, 1, 1)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Join(Layer):
     """Branches from one input whose outputs are added, or laid side by side: one pass.
 
@@ -269,7 +261,6 @@ class Join(Layer):
         return {**super().to_dict(), "branches": [[layer.to_dict() for layer in branch] for branch in self.branches]}
 
 
-@dataclass(frozen=True, kw_only=True)
 class OfGraph(Layer):
     """An operator of a model that was read, with sizes of its own: what is no chain of layers.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields
 from functools import cache, lru_cache
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
+from typing_extensions import dataclass_transform
 
 from latpred.errors import InputError
 from latpred.precision import ELEMENT_BYTES
@@ -47,9 +48,33 @@ class Share(NamedTuple):
         return min(rate, self.most) if isinstance(rate, float) else np.minimum(rate, self.most)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass_transform(kw_only_default=True, frozen_default=True)
 class Checked:
-    """A light record that checks its fields by their types when a person builds it."""
+    """A light record that checks its fields by their types when a person builds it; a subclass is a frozen dataclass.
+
+    What all of them compare, print and are hashed by is written here once: a function of its own for every class would
+    be made anew at each start.
+    """
+
+    def __init_subclass__(cls) -> None:
+        """The fields, and what sets them."""
+        dataclass(frozen=True, kw_only=True, eq=False, repr=False)(cls)
+
+    def _values(self) -> tuple[Any, ...]:
+        """The fields' values, in order."""
+        return tuple(map(self.__dict__.get, field_names(type(self))))
+
+    def __eq__(self, other: object) -> bool:
+        """Whether kind and fields are the same."""
+        return isinstance(other, Checked) and type(self) is type(other) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        """By the fields."""
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        """As it is written."""
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self)})"
 
     def __new__(cls, /, *values: Any, **given: Any) -> Checked:
         """Raises InputError for values without a name, and for fields that are missing or unknown."""
@@ -93,10 +118,9 @@ class Checked:
 
     def replace(self: T, **changes: Any) -> T:
         """A copy with some fields changed, all of them checked. Raises InputError for what is not a field."""
-        return replace(self, **changes)
+        return type(self)(**{**dict(iter(self)), **changes})
 
 
-@dataclass(frozen=True, kw_only=True)
 class Operator(Checked):
     """One step of a workload; subclasses say what it computes."""
 

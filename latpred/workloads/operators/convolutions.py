@@ -6,7 +6,6 @@ multiply-adds as FLOPs are counted on paper: active work only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,7 +27,6 @@ def check_skipped(channels: int, *rates: Any) -> None:
         raise InputError(f"channels can be skipped among {MOST_SKIPPED_CHANNELS:,}, not among {channels:,}")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Convolution(Operator):
     """A dense convolution, or one with channel rates: of its input ρ_i and of its output ρ_o (MODEL §3).
 
@@ -138,7 +136,6 @@ class Convolution(Operator):
         return self.active_weights + batch * (read + written)
 
 
-@dataclass(frozen=True, kw_only=True)
 class LayerMasker(Operator):
     """The masker of layer skipping, fused into a block's first convolution c_in → c_out: one decision per sample.
 
@@ -169,7 +166,6 @@ class LayerMasker(Operator):
         return self.c_in + batch * (self.c_in * self.height * self.width + 1.0)
 
 
-@dataclass(frozen=True, kw_only=True)
 class FullyConnected(Operator):
     """A fully connected layer, one row per sample (MODEL §5).
 

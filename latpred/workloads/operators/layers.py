@@ -7,7 +7,6 @@ are in `tokens`, additions, global averages and scaling in `maps`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from latpred.errors import InputError
@@ -15,7 +14,6 @@ from latpred.workloads.operators.base import Border, Count, Operator, windows
 from latpred.workloads.operators.maps import _Map
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlainConvolution(Operator):
     """A convolution of any kernel and border, without bias; for a 1×1 one of a single pixel, a linear layer."""
 
@@ -69,7 +67,6 @@ class PlainConvolution(Operator):
         return self.weights + 1.0 * batch * (read + written)
 
 
-@dataclass(frozen=True, kw_only=True)
 class BatchNorm(_Map):
     """Batch normalisation with fixed statistics, as a pass of its own."""
 
@@ -78,7 +75,6 @@ class BatchNorm(_Map):
         return 2.0 * self.size * batch + 4.0 * self.channels
 
 
-@dataclass(frozen=True, kw_only=True)
 class Pool(_Map):
     """The largest number of each window, or the average."""
 
@@ -108,7 +104,6 @@ class Pool(_Map):
         return 1.0 * batch * (self.size + self.channels * self.out_height * self.out_width)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Attention(Operator):
     """softmax(Q·Kᵀ)·V in one kernel, which never writes the scores; `heads` of `channels` each, no mask."""
 
@@ -126,7 +121,6 @@ class Attention(Operator):
         return 2.0 * batch * self.heads * (self.queries + self.keys) * self.channels
 
 
-@dataclass(frozen=True, kw_only=True)
 class Copy(Operator):
     """A tensor laid out anew: `groups` × `rows` swapped, each an unbroken run of `channels` elements.
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from latpred.workloads.densities import active_patches, patch_count
 from latpred.workloads.operators.base import Border, Count, Operator, Rate
 
 
-@dataclass(frozen=True, kw_only=True)
 class _Map(Operator):
     channels: Count
     height: Count
@@ -26,7 +24,6 @@ class _Map(Operator):
         return self.channels * self.height * self.width
 
 
-@dataclass(frozen=True, kw_only=True)
 class Add(_Map):
     """The residual addition of two maps (MODEL §5).
 
@@ -46,7 +43,6 @@ class Add(_Map):
         return 3.0 * self.size * batch
 
 
-@dataclass(frozen=True, kw_only=True)
 class _PatchMap(_Map):
     S: Count
     r: Rate
@@ -67,7 +63,6 @@ class _PatchMap(_Map):
         return self.patches
 
 
-@dataclass(frozen=True, kw_only=True)
 class ScatterAdd(_PatchMap):
     """Active patches added into the residual map they belong to (MODEL §5).
 
@@ -91,7 +86,6 @@ class ScatterAdd(_PatchMap):
         return batch * (self.active * self.channels * self.S**2 + 2.0 * self.size)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Gather(_PatchMap):
     """Active patches with a border of `pad` pixels copied out of a map into a compact tensor (MODEL §5).
 
@@ -124,7 +118,6 @@ class Gather(_PatchMap):
         return batch * 2.0 * self.channels * self.active * self.patch_edge**2
 
 
-@dataclass(frozen=True, kw_only=True)
 class Scatter(Gather):
     """Active patches copied from a compact tensor back into the map they belong to (MODEL §5).
 
@@ -146,7 +139,6 @@ class Scatter(Gather):
     """
 
 
-@dataclass(frozen=True, kw_only=True)
 class AveragePool(_Map):
     """Average pooling to `out_height` × `out_width` (MODEL §5).
 
@@ -171,7 +163,6 @@ class AveragePool(_Map):
         return batch * (self.size + 1.0 * self.channels * self.out_height * self.out_width)
 
 
-@dataclass(frozen=True, kw_only=True)
 class GlobalPool(_Map):
     """The global average of squeeze-and-excitation, reduced inside the engines (MODEL §5).
 
@@ -191,7 +182,6 @@ class GlobalPool(_Map):
         return batch * (self.size + 1.0 * self.channels)
 
 
-@dataclass(frozen=True, kw_only=True)
 class PatchGlobalPool(_PatchMap):
     """The global average over active patches only (MODEL §5, dynamic SE).
 
@@ -215,7 +205,6 @@ class PatchGlobalPool(_PatchMap):
         return batch * (self.active * self.channels * self.S**2 + 1.0 * self.channels)
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChannelScale(_Map):
     """Each channel of a map multiplied by its own number, or a share `rate` of them (MODEL §5).
 
@@ -239,7 +228,6 @@ class ChannelScale(_Map):
         return batch * (2.0 * self.size + self.channels) * np.asarray(self.rate)
 
 
-@dataclass(frozen=True, kw_only=True)
 class PatchChannelScale(_PatchMap):
     """Each channel of the active patches multiplied by its own number."""
 
@@ -248,7 +236,6 @@ class PatchChannelScale(_PatchMap):
         return batch * (2.0 * self.active * self.channels * self.S**2 + self.channels)
 
 
-@dataclass(frozen=True, kw_only=True)
 class PatchElementWise(Operator):
     """One operation per element of the active ones of `count` patches: a norm or an activation.
 
@@ -289,7 +276,6 @@ class PatchElementWise(Operator):
         return batch * 2.0 * self.active * self.channels * self.edge**2
 
 
-@dataclass(frozen=True, kw_only=True)
 class MaskCompaction(Operator):
     """A map of scores turned into the indices of its active items; `shared` if it decides for the whole batch."""
 

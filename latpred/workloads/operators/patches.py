@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,7 +16,6 @@ from latpred.workloads.operators.convolutions import Convolution, check_skipped
 C = TypeVar("C", bound=Convolution)
 
 
-@dataclass(frozen=True, kw_only=True)
 class ActivePatches(Convolution):
     """A convolution of the active ones of some patches; subclasses say which patches there are."""
 
@@ -61,7 +59,6 @@ class ActivePatches(Convolution):
         return self.active_weights + batch * (read + self.pixels * self.c_out * rho_o)
 
 
-@dataclass(frozen=True, kw_only=True)
 class PatchConvolution(ActivePatches):
     """A convolution of the active patches of its output map (MODEL §4); those that stick out of it count whole.
 
@@ -96,7 +93,6 @@ class PatchConvolution(ActivePatches):
         return self.S
 
 
-@dataclass(frozen=True, kw_only=True)
 class HaloConvolution(ActivePatches):
     """A convolution of active patches with the border that layers behind it need, on paper no pixel of it twice.
 
@@ -144,7 +140,6 @@ class HaloConvolution(ActivePatches):
 _POINTWISE = {"kernel": 1, "stride": 1, "groups": 1, "input_rate": 1.0, "output_rate": 1.0, "channel_group": None}
 
 
-@dataclass(frozen=True, kw_only=True)
 class MaskerConvolution(Operator):
     """The spatial masker and the 1×1 convolution it gates: one fused dense kernel, or two (MODEL §5).
 

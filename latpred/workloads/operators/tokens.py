@@ -6,7 +6,6 @@ products.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from latpred.errors import InputError
 from latpred.workloads.operators.base import Count, Operator, Rate
 
 
-@dataclass(frozen=True, kw_only=True)
 class Linear(Operator):
     """A linear layer on `tokens` rows; head rates keep a share of the input and of the output channels.
 
@@ -63,7 +61,6 @@ class Linear(Operator):
         return self.kept_in * self.kept_out + 1.0 * batch * self.tokens * (self.kept_in + self.kept_out)
 
 
-@dataclass(frozen=True, kw_only=True)
 class MatrixProduct(Operator):
     """`groups` products (rows × inner) · (inner × columns) per sample.
 
@@ -95,7 +92,6 @@ class MatrixProduct(Operator):
         return 1.0 * batch * self.groups * (rows * inner + inner * columns + rows * columns)
 
 
-@dataclass(frozen=True, kw_only=True)
 class _Tokens(Operator):
     """`groups` matrices of rows × channels per sample."""
 
@@ -113,7 +109,6 @@ class _Tokens(Operator):
         return 2.0 * batch * self.size
 
 
-@dataclass(frozen=True, kw_only=True)
 class ElementWise(_Tokens):
     """One operation per element: an activation, an embedding added, a product.
 
@@ -131,7 +126,6 @@ class ElementWise(_Tokens):
     """
 
 
-@dataclass(frozen=True, kw_only=True)
 class Softmax(_Tokens):
     """A softmax over the channels, in one kernel.
 
@@ -149,7 +143,6 @@ class Softmax(_Tokens):
     """
 
 
-@dataclass(frozen=True, kw_only=True)
 class LayerNorm(_Tokens):
     """A layer norm over the channels, in one kernel.
 
@@ -167,7 +160,6 @@ class LayerNorm(_Tokens):
     """
 
 
-@dataclass(frozen=True, kw_only=True)
 class TokenAdd(_Tokens):
     """The residual addition of token matrices.
 
@@ -189,7 +181,6 @@ class TokenAdd(_Tokens):
         return 3.0 * batch * self.size
 
 
-@dataclass(frozen=True, kw_only=True)
 class Unfold(Operator):
     """Overlapping patches of a map laid out as rows.
 
