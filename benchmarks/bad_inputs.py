@@ -48,6 +48,10 @@ COMMAND_LINES = [
     "explain --device v100 --block r50-stage1 --S 4 --r 0.6",
     "sweep --device v100 --block r50-stage1 --S 1,2,4 --r 0.1:1.0:0.3",
     "recommend-granularity --device v100 --network resnet50 --r 0.6",
+    "budget --device tx2 --network resnet50 --latency 10ms",
+    "budget --device tx2,nano --block r50-stage1 --throughput 500/s --batch 1:4",
+    "budget --device h200 --network resnet50 --latency 4ms --sure --model calibrated --precision fp16",
+    "pareto --points points.csv --device tx2",
     "compare --network resnet50 --device v100 --target-macs 0.5",
     "ablate-fusion --device v100 --block r50-stage1 --S 4 --r 0.6",
     "rates-from-masks masks.npz",
@@ -94,6 +98,9 @@ SENSIBLE = {
     "--output": "out.csv out.json lut.npz out.yaml out.csv.gz",
     "-o": "out.csv out.yaml mine.yaml",
     "--x": "r granularity batch",
+    "--latency": "10ms 850us 0.01 1e-9 0 -1ms ten",
+    "--throughput": "500/s 1 1e9 0/s fast",
+    "--points": "points.csv",
     "--target-macs": "0.5 0.01 1 0.999 1e-9",
     "--tolerance": "0 0.01 1 1e300",
     "--source": "somewhere",
@@ -105,6 +112,8 @@ SENSIBLE = {
 SENSIBLE |= {f"--{part}-r": "0.5 1" for part in ("spatial", "channel", "layer", "attention", "mlp", "token", "head")}
 #: Pictures take a while, so that few are asked for.
 _PICTURES = ("--plot", "--plot-rates")
+#: Processes, and waiting for a cluster, cost seconds; tests of their own try them.
+_HANDS = ("--workers", "--dask")
 LONG = ("", " ", "\t\n", "9" * 400, "9" * 5_000, "x" * 10_000, "a," * 2_000, "1," * 5_000, "-" * 300, "[" * 3_000)
 
 
@@ -134,7 +143,7 @@ def options(rng: random.Random, folder: Path) -> Attempt:
             place = rng.choice(places)
             line[place] = value(rng, line[place - 1])
         elif action < 0.85 and known:
-            option = rng.choice([option for option in known if option not in _PICTURES] or known)
+            option = rng.choice([option for option in known if option not in (*_PICTURES, *_HANDS)] or known)
             if option in _PICTURES or (rng.random() < 0.02 and "--plot" in known):
                 line += ["--plot", rng.choice(["out.png", "out.svg", "out.xyz"])]
             elif option in line[:-1] and rng.random() < 0.9:
@@ -150,6 +159,7 @@ def options(rng: random.Random, folder: Path) -> Attempt:
     for name, make in (
         ("masks.npz", _masks),
         ("rates.csv", _rates),
+        ("points.csv", _points),
         ("rows.csv", rows_of_one_kind),
         ("mine.yaml", _device),
     ):
@@ -172,6 +182,11 @@ def _masks(rng: random.Random) -> bytes:
 def _rates(rng: random.Random) -> bytes:
     rows = [[round(rng.random(), 2) for _ in range(rng.choice((16, 16, 16, 4)))] for _ in range(rng.choice((1, 1, 3)))]
     return "\n".join(",".join(map(str, row)) for row in rows).encode()
+
+
+def _points(rng: random.Random) -> bytes:
+    header, *rows = (ROOT / "examples" / "paper_points.csv").read_bytes().splitlines(keepends=True)
+    return b"".join([header, *rng.sample(rows, 5)])
 
 
 _ROWS = gzip.decompress((ROOT / "measurements" / "h200.csv.gz").read_bytes()).splitlines(keepends=True)
@@ -411,6 +426,12 @@ def of_rates(rng: random.Random, folder: Path) -> Attempt:
     return Attempt(line.split(), file=f"mine.{kind}")
 
 
+def of_points(rng: random.Random, folder: Path) -> Attempt:
+    """Trained settings."""
+    (folder / "mine.csv").write_bytes(cells_changed(rng, _points(rng)))
+    return Attempt(["pareto", "--points", "mine.csv", "--device", "tx2", "--format", "csv"], file="mine.csv")
+
+
 def of_masks(rng: random.Random, folder: Path) -> Attempt:
     """Pixel masks."""
     (folder / "mine.npz").write_bytes(archive_changed(rng, _masks(rng)))
@@ -521,13 +542,14 @@ def of_api(rng: random.Random, folder: Path) -> Attempt:
 
 #: Kinds of input, and how many of a hundred are of each.
 KINDS: dict[str, tuple[Callable[[random.Random, Path], Attempt], int]] = {
-    "options": (options, 30),
+    "options": (options, 27),
     "device YAML": (of_device, 10),
     "network YAML": (of_network, 10),
     "block, workload YAML": (of_block, 8),
     "measurements CSV": (of_rows, 8),
     "rates CSV, JSON, NPY": (of_rates, 8),
+    "points CSV": (of_points, 5),
     "masks NPZ": (of_masks, 5),
     "table NPZ": (of_table, 5),
-    "API": (of_api, 16),
+    "API": (of_api, 14),
 }

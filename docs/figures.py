@@ -13,10 +13,13 @@ import latpred
 from latpred.models.published.densities import fullest_density
 from latpred.models.published.machine import efficiency
 from latpred.show import canvas as plot
+from latpred.show.budget_plots import draw_budgets
 from latpred.show.explanation_plots import draw_explanations
+from latpred.show.pareto_plots import draw_pareto
 from latpred.workloads.densities import active_patches
 
 BLUE, ORANGE, GREEN, PINK, GREY = *plot.COLOURS[:4], "0.85"
+POINTS = Path(__file__).parents[1] / "examples" / "paper_points.csv"
 EDGE = {"edgecolor": "white", "linewidth": 1.5}
 
 
@@ -92,6 +95,16 @@ def explanation() -> Figure:
     return draw_explanations([latpred.explain(network, profile, latpred.Spatial(S=[4, 4, 2, 1], r=0.5))])
 
 
+def budget() -> Figure:
+    """What two devices have room for within 15 ms."""
+    return draw_budgets([latpred.budget("resnet50", ["tx2", "nano"], latency_s=0.015)])
+
+
+def front() -> Figure:
+    """The papers' points on a device that they did not show."""
+    return draw_pareto(latpred.pareto(POINTS, "orin"))
+
+
 def _bare(axes: Axes, xlim: tuple[float, float], ylim: tuple[float, float]) -> None:
     axes.set(xlim=xlim, ylim=ylim)
     axes.set_aspect("equal", adjustable="box")
@@ -100,5 +113,5 @@ def _bare(axes: Axes, xlim: tuple[float, float], ylim: tuple[float, float]) -> N
 
 def write(folder: Path) -> None:
     """Write every figure to a folder."""
-    for draw in (tiles_and_waves, memory_levels, staircases, explanation):
+    for draw in (tiles_and_waves, memory_levels, staircases, explanation, budget, front):
         plot.save(draw(), folder / f"{draw.__name__.replace('_', '-')}.png")

@@ -52,8 +52,11 @@ from latpred.workloads.operators import (
 from latpred.workloads.paradigms import Channel, Head, Joint, Layer, Paradigm, Spatial, Static, Token
 
 if TYPE_CHECKING:
+    from latpred.studies.budget import budget
+    from latpred.studies.budget.answer import Budget, Option
     from latpred.studies.explanation import Explanation, explain
     from latpred.studies.latency_table import LatencyTable, latency_table
+    from latpred.studies.pareto import pareto
     from latpred.studies.recommendation import Recommendation, recommend_granularity
     from latpred.studies.sweep import grid, sweep
 
@@ -61,10 +64,14 @@ __version__ = "0.1.0"
 
 #: Questions asked of many predictions, and their modules, loaded when first asked: one prediction needs none.
 _STUDIES = {
+    "Budget": "budget.answer",
+    "Option": "budget.answer",
+    "budget": "budget",
     "Explanation": "explanation",
     "explain": "explanation",
     "LatencyTable": "latency_table",
     "latency_table": "latency_table",
+    "pareto": "pareto",
     "Recommendation": "recommendation",
     "recommend_granularity": "recommendation",
     "grid": "sweep",
@@ -78,6 +85,7 @@ __all__ = [
     "AveragePool",
     "BasicBlock",
     "Bottleneck",
+    "Budget",
     "Channel",
     "ChannelScale",
     "Conv",
@@ -108,6 +116,7 @@ __all__ = [
     "NetworkError",
     "Norm",
     "OperatorRow",
+    "Option",
     "OutputError",
     "Paradigm",
     "PatchConvolution",
@@ -131,6 +140,7 @@ __all__ = [
     "Unfold",
     "VisionTransformer",
     "break_even_rate",
+    "budget",
     "evaluate",
     "explain",
     "grid",
@@ -142,6 +152,7 @@ __all__ = [
     "load_network",
     "load_preset",
     "load_profile",
+    "pareto",
     "predict",
     "recommend_granularity",
     "sweep",

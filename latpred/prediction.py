@@ -215,14 +215,15 @@ class Curve(NamedTuple):
 
 
 def curve(asked: Asked, paradigm: Paradigm, rates: NDArray[np.float64] | None = None) -> Curve:
-    """A prediction at each of `rates`, common to all blocks: one search per operator where the model allows it.
+    """A prediction at each of `rates`: one search per operator where the model allows it.
 
-    Without `rates`, one prediction at the paradigm's own.
+    Rates are of shape (settings,), common to all blocks, or (settings, stages) or (settings, blocks). Without `rates`,
+    one prediction at the paradigm's own.
     """
     model, batch = asked.cost_model, asked.batch
     if rates is not None and not _is_open(paradigm.at_rates(1.0)):
         # Shapes follow the rates, so the target is lowered once for each.
-        runs = [_sums(asked, paradigm.at_rates(float(rate))) for rate in rates]
+        runs = [_sums(asked, paradigm.at_rates(_setting(rate))) for rate in rates]
         latency, macs = (np.concatenate(parts) for parts in zip(*runs, strict=True))
     else:
         lowered, at = _planned_at(asked, paradigm, rates)
@@ -231,13 +232,18 @@ def curve(asked: Asked, paradigm: Paradigm, rates: NDArray[np.float64] | None = 
     return Curve(latency, sum(row.latency_s for row in static), macs, sum(row.macs for row in static))
 
 
+def _setting(rates: Any) -> Any:
+    """One row of an array of rates as a paradigm has it: a number, or one of each stage or block."""
+    return float(rates) if np.ndim(rates) == 0 else tuple(rates.tolist())
+
+
 def _sums(asked: Asked, paradigm: Paradigm) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     lowered, at = planned(asked, paradigm)
     return lowered.sums(asked.cost_model, asked.batch, at)
 
 
 def band_of_curve(asked: Asked, paradigm: Paradigm, rates: NDArray[np.float64] | None = None) -> Band | None:
-    """The band of `predict` at each of `rates`, common to all blocks, or at the paradigm's own; None if not known."""
+    """The band of `predict` at each of `rates`, as in `curve`, or at the paradigm's own; None if not known."""
     if asked.cost_model.calibration is None:
         return None
     lowered, at = _planned_at(asked, paradigm, rates)
@@ -246,11 +252,16 @@ def band_of_curve(asked: Asked, paradigm: Paradigm, rates: NDArray[np.float64] |
 
 
 def _planned_at(asked: Asked, paradigm: Paradigm, rates: NDArray[np.float64] | None) -> tuple[Plan, Rates]:
-    """The plan of a target, and rates in it: the paradigm's own, or several that all blocks have in turn."""
+    """The plan of a target, and rates in it: the paradigm's own, or several in turn, common to all blocks or not."""
     if rates is None:
         return planned(asked, paradigm)
-    lowered, own = planned(asked, paradigm.at_rates(1.0))
-    return lowered, {part: np.asarray(rates, float)[:, np.newaxis] for part in own}
+    if rates.ndim == 1:
+        lowered, own = planned(asked, paradigm.at_rates(1.0))
+        return lowered, dict.fromkeys(own, rates[:, np.newaxis])
+    lowered, own = planned(asked, paradigm.at_rates(_setting(rates[0])))
+    counts = blocks_per_stage(asked.of)
+    of_blocks = rates if rates.shape[1] != len(counts) or len(counts) == 1 else np.repeat(rates, counts, axis=1)
+    return lowered, dict.fromkeys(own, of_blocks)
 
 
 def break_even_rate(

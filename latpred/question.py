@@ -45,6 +45,10 @@ class Asked:
         model = self.cost_model
         return {"model": model.name, "precision": model.precision, "library": model.library}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A question travels to another process as it was asked: a cost model holds functions."""
+        return _ask_again, (self.of, self.profile, self.batch, self.how)
+
     def about(self, target: Target) -> Asked:
         """The same question of another target."""
         return replace(self, of=target)
@@ -78,6 +82,10 @@ def ask(
     if not isinstance(profile, HardwareProfile):
         raise InputError(f"a device is a profile, a name or a path, not {quoted(profile)}")
     return Asked(of, profile, cost_model(model, profile, precision=precision, library=library), _batch(batch, profile))
+
+
+def _ask_again(of: Target, profile: HardwareProfile, batch: int, how: dict[str, Any]) -> Asked:
+    return ask(of, profile, batch=batch, **how)
 
 
 def named_target(target: Any) -> Target:

@@ -16,6 +16,7 @@ from latpred.show import canvas, plots
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 sys.path.insert(0, str(EXAMPLES))
+import paper_front  # noqa: E402
 import paper_numbers  # noqa: E402
 
 
@@ -69,6 +70,32 @@ def test_reproduce_paper_makes_every_picture(tmp_path):
     text = (output / "paper_numbers.md").read_text(encoding="utf-8")
     assert "Largest difference: 0.11%" in text
     assert text.count("\n| ") == len(paper_numbers.read()) + 4
+
+
+def test_the_rates_of_the_papers_points_follow_from_their_multiply_adds():
+    """Where they count with the rate, and not in patches, `predict` says the paper's share, stem and head included."""
+    rows = paper_front.rows()
+    assert [row["r"] for row in rows] == [paper_front.rate(row) for row in rows]
+    smooth = {"layer": "laudnet-layer", "skipnet": "skipnet", "convaig": "convaig", "bas": "bas"}
+    for row in (row for row in rows if row["paradigm"] in smooth):
+        preset, network = latpred.load_preset(f"{smooth[row['paradigm']]}-{row['network']}")
+        paradigm = preset.paradigm.at_rates(float(row["r"]))
+        share = latpred.predict(network.including("stem", "head"), "v100", paradigm).macs_ratio
+        assert share == pytest.approx(float(row["gmacs"]) / float(row["static_gmacs"]), abs=1e-4), row["name"]
+
+
+def test_the_papers_points_are_fastest_where_the_paper_says():
+    """On the V100 and the TX2 none but LAUDNet's points are on the front, as its figure shows."""
+    frame = latpred.pareto(paper_front.POINTS, ["v100", "tx2"])
+    assert set(frame[frame["on_front"]]["name"].str.split().str[0]) <= {"LAUD-s", "LAUD-c", "LAUD-l"}
+    static = frame[(frame["device"] == "tx2") & (frame["paradigm"] == "static")].set_index("network")
+    # The figure's static points: 32.25 and 17.24 ms, to half a pixel.
+    assert static["latency_s"].to_dict() == pytest.approx({"resnet101": 32.2496e-3, "resnet50": 17.2449e-3}, rel=2e-3)
+
+
+def test_paper_front_draws_any_device(tmp_path):
+    assert "points are on a front" in run("paper_front.py", "--device", "orin", "--output", tmp_path / "front.png")
+    assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_my_device_and_my_network_predict():

@@ -2,9 +2,12 @@
 
 import itertools
 
+import numpy as np
+import pandas
 import pytest
 
 import latpred
+from latpred.studies import sweep as sweeping
 
 V100, TX2, H200 = (latpred.load_profile(name) for name in ("v100", "tx2", "h200"))
 BLOCK, RESNET = latpred.load_block("resnet50-stage1"), latpred.load_network("resnet50")
@@ -26,6 +29,34 @@ def test_rows_are_in_the_order_of_the_docstring():
     assert frame["latency_s"].tolist() == pytest.approx(expected, rel=1e-12)
     assert frame["r"].tolist() == [0.5, 0.25, 0.5, 0.25, 0.75, 0.5] * 8
     assert frame.attrs["notes"] == list(latpred.predict(RESNET.stage(3), V100, paradigms[2]).notes)
+
+
+@pytest.mark.parametrize(
+    ("target", "device", "paradigm", "how"),
+    [
+        ("resnet50", "tx2", latpred.Spatial(S=[4, 4, 2, 1], r=1.0), {}),
+        ("resnet50", "h200", latpred.Layer(r=1.0), {"model": "calibrated", "precision": "fp16"}),
+        ("resnet50", "v100", latpred.Joint(latpred.Layer(r=1.0), latpred.Channel(G=2, r=1.0)), {}),
+        ("deit-s", "tx2", latpred.Token(r=1.0), {}),
+    ],
+    ids=["spatial", "calibrated", "joint", "token"],
+)
+def test_settings_with_several_rates_are_what_each_is_alone(monkeypatch, target, device, paradigm, how):
+    """Rates of stages, of blocks and of all in any order, predicted two at a time: to the last digit the same."""
+    monkeypatch.setattr(sweeping, "MOST_AT_ONCE", 2)
+    network = latpred.load_network(target)
+    widths = [len(network.blocks_per_stage), len(network.blocks), 1, len(network.blocks)] * 2
+    drawn = (np.random.default_rng(0).uniform(0.1, 1, width).tolist() for width in widths)
+    settings = [paradigm.at_rates(tuple(rates) if len(rates) > 1 else rates[0]) for rates in drawn]
+    frame = latpred.sweep(target, device, settings, **how)
+    alone = pandas.concat([latpred.sweep(target, device, one, **how) for one in settings], ignore_index=True)
+    pandas.testing.assert_frame_equal(frame, alone, check_exact=True)
+    for row, setting in zip(frame.itertuples(), settings, strict=True):
+        report = latpred.predict(target, device, setting, **how)
+        assert (row.latency_s, row.macs) == pytest.approx((report.latency_s, report.macs), rel=1e-12)
+        assert row.r == np.mean(setting.rate)
+        if how:
+            assert row.latency_high_s == pytest.approx(report.latency_high_s, rel=1e-12)
 
 
 def test_settings_are_told_apart():
@@ -97,6 +128,9 @@ def test_a_sweep_of_which_nothing_fits_or_that_is_wrong_ends():
         latpred.sweep([RESNET], [V100], [latpred.Spatial(S=8, r=0.5)])
     with pytest.raises(latpred.InputError, match="S has 2 values; give one, or 4"):
         latpred.sweep([RESNET], [V100], [latpred.Spatial(S=4, r=0.5), latpred.Spatial(S=[4, 4], r=0.5)])
+    for rates in ([0.5, 0.6], []):
+        with pytest.raises(latpred.InputError, match=f"r has {len(rates)} values; give one, 4"):
+            latpred.sweep([RESNET], [V100], [latpred.Layer(r=rates)])
 
 
 def test_the_band_is_that_of_each_prediction():

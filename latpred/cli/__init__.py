@@ -20,6 +20,8 @@ COMMANDS = {
     "explain": "explain",
     "sweep": "sweep",
     "recommend-granularity": "recommend",
+    "budget": "budget",
+    "pareto": "pareto",
     "compare": "compare",
     "ablate-fusion": "ablation",
     "rates-from-masks": "masks",

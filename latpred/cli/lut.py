@@ -9,6 +9,7 @@ import click
 
 from latpred.cli import options, output
 from latpred.cli.command import command
+from latpred.cli.workers import Hands, workers_options
 from latpred.devices.catalogue import load_profile
 from latpred.files import check_output
 from latpred.report import kernels_in_words
@@ -22,6 +23,7 @@ from latpred.studies.latency_table import latency_table
 @click.option("--G", "G", callback=options.granularities, metavar="G,…", help="Channels per group; those that fit.")
 @click.option("--output", "-o", "output_file", type=click.Path(path_type=Path), required=True, help="The table: .npz.")
 @options.how_options()
+@workers_options
 def lut(
     targets: options.Targets,
     device: str,
@@ -29,6 +31,7 @@ def lut(
     G: tuple[Any, ...] | None,
     output_file: Path,
     how: dict[str, Any],
+    hands: Hands,
 ) -> None:
     """Write the latency of every block over the rate as a table, for a search or for training.
 
@@ -46,7 +49,8 @@ def lut(
     (network,) = targets.load_networks()
     edges, groups = ([_single(size) for size in sizes or ()] for sizes in (S, G))
     profile = load_profile(device)
-    table = latency_table(network, profile, S=edges, G=groups, **how)
+    with hands.executor() as executor:
+        table = latency_table(network, profile, S=edges, G=groups, executor=executor, **how)
     table.save(output_file)
     for note in output.notes_of(network, profile, how):
         click.echo(note, err=True)

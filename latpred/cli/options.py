@@ -64,12 +64,24 @@ def _shares(text: str | None, given: tuple[float, ...] | None) -> tuple[float, .
 
 def ranges(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, ...] | None:
     """Numbers and ranges start:stop:step, stop included, separated by commas."""
-    if text is None:
-        return None
+    return None if text is None else tuple(_ranges(text))
+
+
+def batches(context: click.Context, parameter: click.Parameter, text: str | None) -> list[int]:
+    """Whole numbers, and ranges start:stop or start:stop:step of them, separated by commas."""
+    found = [] if text is None else _ranges(text, step=1.0)
+    for size in found:
+        if not size.is_integer():
+            raise click.UsageError(f"--batch takes whole numbers, not {size:g}")
+    return [int(size) for size in found]
+
+
+def _ranges(text: str, *, step: float | None = None) -> list[float]:
+    """The numbers; a range without a step has `step`, where there is one. Raises BadParameter."""
     found: list[float] = []
     try:
         for part in text.split(","):
-            found += _range(part)
+            found += _range(part, step)
             if len(found) > MOST_STEPS + 1:
                 raise ValueError(text)
     except ValueError:
@@ -77,17 +89,18 @@ def ranges(context: click.Context, parameter: click.Parameter, text: str | None)
             f"{quoted(text)} is no range; give numbers separated by commas, or start:stop:step with start ≤ stop, "
             f"step > 0 and at most {MOST_STEPS:,} steps"
         ) from None
-    return tuple(found)
+    return found
 
 
-def _range(part: str) -> list[float]:
+def _range(part: str, step: float | None) -> list[float]:
     if ":" not in part:
         return [float(part)]
-    start, stop, step = (float(bound) for bound in part.split(":"))
-    if not (step > 0 and start <= stop and stop - start <= step * MOST_STEPS):
+    bounds = [float(bound) for bound in part.split(":")]
+    start, stop, by = bounds if step is None or len(bounds) > 2 else (*bounds, step)
+    if not (by > 0 and start <= stop and stop - start <= by * MOST_STEPS):
         raise ValueError(part)
     # Rounded, so that 0.1:1.0:0.05 ends at 1.0 and has 0.15 in it, not 0.15000000000000002.
-    return [round(start + i * step, 12) for i in range(int((stop - start) / step + 1e-6) + 1)]
+    return [round(start + i * by, 12) for i in range(int((stop - start) / by + 1e-6) + 1)]
 
 
 def granularities(
@@ -133,7 +146,7 @@ def _parts(context: click.Context, parameter: click.Parameter, text: str | None)
     return given
 
 
-def _several(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+def several(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
     """Names separated by commas, of an option that can be repeated; the path of a file is whole, commas and all."""
     parts = ((text,) if os.path.exists(text) else text.split(",") for text in given)
     return tuple(name for part in parts for name in part)
@@ -181,7 +194,7 @@ def device_option(function: F) -> F:
         required=True,
         metavar="NAME|FILE",
         help=help_text,
-        callback=_several,
+        callback=several,
         shell_complete=completing(list_profiles, files=True),
     )(function)
 
@@ -246,7 +259,7 @@ class Targets(NamedTuple):
         return network.including(*self.include)
 
 
-def _bundled(name: str, make: Callable[..., Any], decorators: Sequence[Callable[..., Any]]) -> Callable[[F], F]:
+def bundled(name: str, make: Callable[..., Any], decorators: Sequence[Callable[..., Any]]) -> Callable[[F], F]:
     """Options of which a command gets one argument, `name`: what `make` makes of them."""
     own: list[click.Parameter] = []
     for decorator in reversed(decorators):
@@ -275,7 +288,7 @@ def _networks_option(*, required: bool) -> Callable[[F], F]:
         required=required,
         metavar="NAME|FILE",
         help="Network: a name of `latpred networks list`, or a YAML file.",
-        callback=_several,
+        callback=several,
         shell_complete=completing(list_networks, files=True),
     )
 
@@ -288,7 +301,7 @@ def target_options(*, blocks: bool = True, preset: bool = False) -> Callable[[F]
         multiple=True,
         metavar="NAME|FILE",
         help="Block: <network>-stage<k>[-first], or a YAML file.",
-        callback=_several,
+        callback=several,
         shell_complete=completing(_block_names, files=True),
     )
     include = click.option(
@@ -300,7 +313,7 @@ def target_options(*, blocks: bool = True, preset: bool = False) -> Callable[[F]
     )
     published = preset_option("Published dynamic network, from `latpred networks list`.")
     options = [_networks_option(required=not blocks), image_size_option, include]
-    return _bundled("targets", Targets, [*([block] if blocks else []), *options, *([published] if preset else [])])
+    return bundled("targets", Targets, [*([block] if blocks else []), *options, *([published] if preset else [])])
 
 
 def how_options(*, batch: bool = True) -> Callable[[F], F]:
@@ -320,7 +333,7 @@ def how_options(*, batch: bool = True) -> Callable[[F], F]:
     ]
     if batch:
         decorators = [click.option("--batch", type=click.IntRange(min=1), help=help_text), *decorators]
-    return _bundled("how", dict, decorators)
+    return bundled("how", dict, decorators)
 
 
 def format_option(function: F) -> F:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    import pandas
     from rich.console import RenderableType
 
     from latpred.workloads.paradigms import Paradigm
@@ -57,6 +58,20 @@ def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
             writer = csv.DictWriter(sys.stdout, fieldnames=list(row), lineterminator="\n")
             writer.writeheader()
         writer.writerow(dict(row))
+
+
+def records(frame: pandas.DataFrame) -> list[dict[Any, Any]]:
+    """Rows in plain types, None where there is no value; pandas' own JSON keeps ten decimals, too few of a second."""
+    rows: list[dict[Any, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return rows
+
+
+def print_frame(frame: pandas.DataFrame, form: str) -> None:
+    """A table's rows as json or csv."""
+    if form == "json":
+        print_json(records(frame))
+    else:
+        click.echo(frame.to_csv(index=False), nl=False)
 
 
 #: Columns of output that is no terminal, where COLUMNS does not say how many: wide enough for every table.

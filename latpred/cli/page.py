@@ -7,29 +7,19 @@ from typing import Any
 
 import click
 
-from latpred.cli import options
+from latpred.cli import options, quantities
 from latpred.cli.command import Choice, command
 from latpred.cli.progress import progress_bar
 from latpred.files import check_output
 from latpred.question import ask
-from latpred.units import to_seconds
 from latpred.workloads.paradigms import SINGLE
-
-
-def _latency(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
-    """Callback of an option: a time above 0."""
-    try:
-        found = None if text is None else to_seconds(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is none") from None
-    return found
 
 
 @command(short_help="Write one HTML file that answers for a network.")
 @options.device_option
 @options.target_options(blocks=False)
 @click.option("--paradigm", "paradigms", type=Choice(list(SINGLE)), multiple=True, help="What can be skipped there.")
-@click.option("--latency", callback=_latency, metavar="10ms", help="Budget that the page draws as a line.")
+@click.option("--latency", callback=quantities.latency, metavar="10ms", help="Budget that the page draws as a line.")
 @click.option("--output", "-o", "output_file", type=click.Path(path_type=Path), required=True, help="The page: .html.")
 @options.how_options()
 def page(

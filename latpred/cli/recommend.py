@@ -11,6 +11,7 @@ import click
 
 from latpred.cli import options, output
 from latpred.cli.command import Choice, command
+from latpred.cli.workers import Hands, workers_options
 from latpred.studies.recommendation import recommend_granularity as recommend
 from latpred.workloads.masks import MaskRates
 from latpred.workloads.networks import Network
@@ -27,6 +28,7 @@ _ABOUT = ("target", "device", "model", "batch", "precision", "library")
 @click.option("--paradigm", type=Choice(["spatial", "channel"]), default="spatial", show_default=True, help="S or G.")
 @click.option("--tolerance", type=float, help="Latency over the best that costs nothing; default 0.01, with masks 0.")
 @options.how_options()
+@workers_options
 @options.format_option
 def recommend_granularity(
     devices: tuple[str, ...],
@@ -36,6 +38,7 @@ def recommend_granularity(
     paradigm: str,
     tolerance: float | None,
     how: dict[str, Any],
+    hands: Hands,
     form: str,
 ) -> None:
     """Choose S (or G) for each stage: the smallest that is within a tolerance of the fastest.
@@ -53,10 +56,10 @@ def recommend_granularity(
         raise click.UsageError("give the rates: either --r or --masks")
     rates: Any = _count(masks) if masks else r
     asked = list(product(targets.load_networks(), options.load_devices(devices)))
-    recommendations = [
-        recommend(cast(Network, network), profile, rates, paradigm=paradigm, tolerance=tolerance, **how)
-        for network, profile in asked
-    ]
+    settings: dict[str, Any] = {"paradigm": paradigm, "tolerance": tolerance, **how}
+    with hands.executor() as executor:
+        settings["executor"] = executor
+        recommendations = [recommend(cast(Network, network), profile, rates, **settings) for network, profile in asked]
     if targets.include:
         click.echo("note: a stem or head skips nothing; the choice is that without them", err=True)
     if form == "json":

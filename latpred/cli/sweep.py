@@ -11,6 +11,7 @@ import click
 from latpred.cli import options, output, skipping
 from latpred.cli.command import Choice, command
 from latpred.cli.progress import progress_bar
+from latpred.cli.workers import Hands, workers_options
 from latpred.files import check_output, whole_file
 from latpred.studies.sweep import check_size
 from latpred.studies.sweep import sweep as sweep_latency
@@ -30,11 +31,14 @@ DATA_SUFFIXES = (".csv", ".json")
 @options.target_options(preset=True)
 @skipping.skipping_options(ranges=True)
 @click.option("--masks", type=click.Path(path_type=Path), help="Pixel masks per stage (.npz): the rate at each S.")
-@click.option("--batch", callback=options.ranges, metavar="N,…", help="Batches; default: the device's own.")
+@click.option(
+    "--batch", callback=options.batches, metavar="N,…|START:STOP[:STEP]", help="Batches; default: the device's own."
+)
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the sweep: .png, .svg, .pdf, …")
 @click.option("--x", "axis", type=Choice(["r", "granularity", "batch"]), help="What the plot runs over.")
 @click.option("--output", "-o", "output_file", type=click.Path(path_type=Path), help="Write the rows: .csv or .json.")
 @options.how_options(batch=False)
+@workers_options
 @options.format_option
 def sweep(
     devices: tuple[str, ...],
@@ -45,11 +49,12 @@ def sweep(
     r: tuple[float, ...] | None,
     unfuse: tuple[str, ...],
     masks: Path | None,
-    batch: tuple[float, ...] | None,
+    batch: list[int],
     plot: Path | None,
     axis: str | None,
     output_file: Path | None,
     how: dict[str, Any],
+    hands: Hands,
     form: str,
 ) -> None:
     """Predict a grid of devices × blocks or networks × S or G × r × batch.
@@ -68,9 +73,10 @@ def sweep(
     settings = _masked(masks, loaded, **skipped) if masks else _grid(**skipped)
     for symbol, given in (("S", S), ("G", G)):
         _say_if_meant_per_stage(symbol, given, loaded)
-    batches = [_whole(size) for size in batch] if batch else [None]
-    with progress_bar("predicting") as progress:
-        frame = sweep_latency(loaded, profiles, settings, batches=batches, progress=progress, **how)
+    with hands.executor() as executor, progress_bar("predicting") as progress:
+        frame = sweep_latency(
+            loaded, profiles, settings, batches=batch or [None], executor=executor, progress=progress, **how
+        )
     _say(frame.attrs["notes"])
     if output_file:
         _write(frame, output_file)
@@ -148,32 +154,18 @@ def _check_files(plot: Path | None, output_file: Path | None) -> None:
         check_file(plot)
 
 
-def _whole(size: float) -> int:
-    if not size.is_integer():
-        raise click.UsageError(f"--batch takes whole numbers, not {size:g}")
-    return int(size)
-
-
 def _write(frame: pandas.DataFrame, path: Path) -> None:
     with whole_file(path) as temporary:
         if path.suffix.lower() == ".json":
-            temporary.write_text(output.json_text(_records(frame)) + "\n", encoding="utf-8")
+            temporary.write_text(output.json_text(output.records(frame)) + "\n", encoding="utf-8")
         else:
             frame.to_csv(temporary, index=False)
     click.echo(f"wrote {path}: {len(frame)} rows", err=True)
 
 
-def _records(frame: pandas.DataFrame) -> list[dict[Any, Any]]:
-    """Rows in plain types, None where there is no value; pandas' own JSON keeps ten decimals, too few of a second."""
-    rows: list[dict[Any, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return rows
-
-
 def _print(frame: pandas.DataFrame, form: str) -> None:
-    if form == "json":
-        output.print_json(_records(frame))
-    elif form == "csv":
-        click.echo(frame.to_csv(index=False), nl=False)
+    if form != "table":
+        output.print_frame(frame, form)
     else:
         from latpred.show.tables import sweep_table
 

@@ -82,13 +82,14 @@ def check_file(path: Path) -> None:
     check_output(path, supported_suffixes(), "a plot")
 
 
-def panels(count: int) -> tuple[Figure, list[Axes]]:
+def panels(count: int, scale: float = 1.0) -> tuple[Figure, list[Axes]]:
     """A picture of so many panels, at most three beside one another, with room for a legend at the right."""
     from matplotlib.figure import Figure
 
     columns = 2 if count == 4 else min(count, 3)
     rows = -(-count // columns)
-    figure = Figure(figsize=(PANEL_INCHES[0] * columns, PANEL_INCHES[1] * rows), layout="constrained")
+    width, height = (scale * edge for edge in PANEL_INCHES)
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid[count:]:
         axes.remove()

@@ -10,6 +10,7 @@ error found inside the intervals is `LatencyTable.error`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, fields
 from functools import cached_property
 from math import lcm
@@ -27,6 +28,7 @@ from latpred.prediction import curve, lower
 from latpred.question import Asked, ask, named_target
 from latpred.records import numbers, whole_numbers
 from latpred.report import kernels_in_words
+from latpred.studies.parallel import answers
 from latpred.studies.table_file import check_fields, read_fields
 from latpred.wording import listed, quoted
 from latpred.workloads.blocks import Block
@@ -239,6 +241,7 @@ def latency_table(
     model: str = "published",
     precision: str = "fp32",
     library: str | None = None,
+    executor: Executor | None = None,
 ) -> LatencyTable:
     """The table of blocks: static, and as far as a block can skip so: layer, spatial at each S that fits, channel.
 
@@ -246,6 +249,8 @@ def latency_table(
     ----------
     target
         A network, or the blocks of a search space, each with a name of its own.
+    executor
+        Where entries are predicted, a `concurrent.futures.Executor`; None is here. The table is the same, bit for bit.
 
     Raises
     ------
@@ -270,13 +275,8 @@ def latency_table(
                 choose = f"choose from 1 to {most}" if most else "none of them can skip so"
                 raise InputError(f"{symbol}={quoted(size)} fits no block of {name}; {choose}")
     asked = ask(placed[0], profile, batch=batch, model=model, precision=precision, library=library)
-    curves = [
-        (Entry(block.name, setting.name, setting.granularity or 0), *_values(asked.about(block), setting))
-        for block in blocks.values()
-        for setting in _settings(block, S, G)
-    ]
-    entries, values, stepped, errors = zip(*curves, strict=True)
-    names, paradigms, granularities = zip(*entries, strict=True)
+    arguments = [(asked.about(block), setting) for block in blocks.values() for setting in _settings(block, S, G)]
+    values, stepped, errors = zip(*answers(_values, arguments, executor=executor), strict=True)
     lengths = np.array([len(latencies) for latencies in values])
     return LatencyTable(
         network=name,
@@ -286,9 +286,9 @@ def latency_table(
         precision=precision,
         library=asked.cost_model.library,
         blocks=tuple(block.name for block in placed),
-        block=np.array(names),
-        paradigm=np.array(paradigms),
-        granularity=np.array(granularities, dtype=np.int64),
+        block=np.array([one.target for one, _ in arguments]),
+        paradigm=np.array([setting.name for _, setting in arguments]),
+        granularity=np.array([setting.granularity or 0 for _, setting in arguments], dtype=np.int64),
         offset=np.cumsum(lengths) - lengths,
         count=lengths - 1,
         stepped=np.array(stepped),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from math import inf
 from pathlib import Path
@@ -18,6 +19,7 @@ from latpred.prediction import break_even_of, curve
 from latpred.question import Answer, Asked, ask
 from latpred.records import numbers, one_number
 from latpred.report import kernels_in_words
+from latpred.studies.parallel import answers
 from latpred.wording import quoted
 from latpred.workloads.masks import MaskRates
 from latpred.workloads.networks import Network, PlacedNetwork
@@ -189,6 +191,7 @@ def recommend_granularity(
     model: str = "published",
     precision: str = "fp32",
     library: str | None = None,
+    executor: Executor | None = None,
 ) -> Recommendation:
     """Per stage, the smallest S (or G) whose stage latency is within `tolerance` of the stage's best.
 
@@ -203,6 +206,8 @@ def recommend_granularity(
         the one that fits the data. An S that skips less than 1 % of the patches is not chosen.
     tolerance
         Latency over the best, minus 1, that still counts as costing nothing; None is 1 %, or 0 for masks.
+    executor
+        Where stages are predicted, a `concurrent.futures.Executor`; None is here.
 
     Raises
     ------
@@ -216,7 +221,7 @@ def recommend_granularity(
     [8, 4, 7, 1]
     """
     asked = ask(network, profile, batch=batch, model=model, precision=precision, library=library)
-    return recommended(asked, r, paradigm=paradigm, tolerance=tolerance)
+    return recommended(asked, r, paradigm=paradigm, tolerance=tolerance, executor=executor)
 
 
 def recommended(
@@ -225,6 +230,7 @@ def recommended(
     *,
     paradigm: str = "spatial",
     tolerance: float | None = None,
+    executor: Executor | None = None,
 ) -> Recommendation:
     """`recommend_granularity` for a question that was checked."""
     network = asked.of
@@ -236,26 +242,14 @@ def recommended(
     if masks and paradigm != "spatial":
         raise InputError("masks of pixels say nothing of channels; give r")
     tolerance = (0.0 if masks else DEFAULT_TOLERANCE) if tolerance is None else _checked_tolerance(tolerance)
-    choices: list[list[int]] = []
-    near: list[NDArray[np.float64]] = []
-    candidates: list[Candidate] = []
-    for number, options in enumerate(_options(network, paradigm, r), start=1):
-        stage = asked.about(network.stage(number))
-        *granular, _ = options
-        # At the rates asked for, and a little lower and higher; masks have their own rates only.
-        shifts = (0.0,) if masks else (-NEIGHBOUR, 0.0, NEIGHBOUR)
-        shifted = [_shifted(option.rate, shifts) for option in granular]
-        latencies = np.array([curve(stage, option, at).latency_s for option, at in zip(granular, shifted, strict=True)])
-        skips = np.array([at <= 1 - MIN_SKIPPED for at in shifted]) if masks else np.ones(latencies.shape, dtype=bool)
-        if skips.any():
-            latencies = np.where(skips, latencies, np.inf)
-        chosen = np.argmax(latencies <= latencies.min(axis=0) * (1 + tolerance), axis=0)
-        choices.append([granular[index].granularity for index in chosen])
-        middle = len(shifts) // 2
-        near.append(shifted[0])
-        for index, option in enumerate(options):
-            row = _candidate(number, stage, option, latencies[:, middle].min())
-            candidates.append(replace(row, chosen=index == int(chosen[middle])))
+    # At the rates asked for, and a little lower and higher; masks have their own rates only.
+    shifts = (0.0,) if masks else (-NEIGHBOUR, 0.0, NEIGHBOUR)
+    arguments = [
+        (number, asked.about(network.stage(number)), options, shifts, tolerance, masks is not None)
+        for number, options in enumerate(_options(network, paradigm, r), start=1)
+    ]
+    choices, near, found = zip(*answers(_stage, arguments, executor=executor), strict=True)
+    candidates = [candidate for stage in found for candidate in stage]
     by_shift = list(zip(*choices, strict=True))
     rates = tuple(candidate.rate for candidate in candidates if candidate.chosen)
     calibration = asked.cost_model.calibration
@@ -273,6 +267,23 @@ def recommended(
         ),
         regret_p95=calibration.granularity_regret_p95 if calibration and paradigm == "spatial" else None,
     )
+
+
+def _stage(
+    number: int, stage: Asked, options: Sequence[Paradigm], shifts: Sequence[float], tolerance: float, masked: bool
+) -> tuple[list[int], NDArray[np.float64], list[Candidate]]:
+    """The choice at each shift of the rate, the shifted rates, and every candidate of a stage."""
+    *granular, _ = options
+    shifted = [_shifted(option.rate, shifts) for option in granular]
+    latencies = np.array([curve(stage, option, at).latency_s for option, at in zip(granular, shifted, strict=True)])
+    skips = np.array([at <= 1 - MIN_SKIPPED for at in shifted]) if masked else np.ones(latencies.shape, dtype=bool)
+    if skips.any():
+        latencies = np.where(skips, latencies, np.inf)
+    chosen = np.argmax(latencies <= latencies.min(axis=0) * (1 + tolerance), axis=0)
+    middle = len(shifts) // 2
+    rows = (_candidate(number, stage, option, latencies[:, middle].min()) for option in options)
+    candidates = [replace(row, chosen=index == int(chosen[middle])) for index, row in enumerate(rows)]
+    return [granular[index].granularity for index in chosen], shifted[0], candidates
 
 
 def _options(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import Executor
 from itertools import islice, product
 from math import prod
 from pathlib import Path
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import GranularityError, InputError
 from latpred.prediction import band_of_curve, curve, notes_of
-from latpred.question import Target, ask
+from latpred.question import Asked, Target, ask
 from latpred.records import Record
+from latpred.studies.parallel import Progress, answers
 from latpred.wording import listed, quoted
 from latpred.workloads.operators import Operator
 from latpred.workloads.paradigms import RATES, Joint, Paradigm, Static, spelled
@@ -23,6 +25,17 @@ from latpred.workloads.paradigms import RATES, Joint, Paradigm, Static, spelled
 if TYPE_CHECKING:
     import pandas
 
+#: What is predicted of a setting.
+FIGURES = (
+    "latency_s",
+    "latency_low_s",
+    "latency_high_s",
+    "latency_per_image_s",
+    "static_latency_s",
+    "ratio",
+    "macs",
+    "macs_ratio",
+)
 #: Columns of a sweep, in order; `granularity` is spelled as in `4-4-2-1` where it differs per stage, and as in `4+2`
 #: where several paradigms have one; `options` are the settings that have no column of their own.
 COLUMNS = (
@@ -36,17 +49,12 @@ COLUMNS = (
     "batch",
     "precision",
     "library",
-    "latency_s",
-    "latency_low_s",
-    "latency_high_s",
-    "latency_per_image_s",
-    "static_latency_s",
-    "ratio",
-    "macs",
-    "macs_ratio",
+    *FIGURES,
 )
 #: More rows at once are a slip of the pen.
 MOST_ROWS = 1_000_000
+#: Most settings with several rates each that are predicted together, which takes memory for each of their blocks.
+MOST_AT_ONCE = 500
 #: Memory of a row while a sweep is made, measured at a million rows.
 _ROW_BYTES = 1_500
 
@@ -116,7 +124,8 @@ def sweep(
     model: str = "published",
     precision: str = "fp32",
     library: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
 ) -> pandas.DataFrame:
     """One prediction per target, device, batch and paradigm, in that order; paradigms in the order given.
 
@@ -134,6 +143,9 @@ def sweep(
         Batch sizes; None is the device's default.
     progress
         Called with (curves done, curves in all).
+    executor
+        Where curves are predicted, a `concurrent.futures.Executor` of processes or a cluster; None is here. Rows are
+        the same, bit for bit, and in the same order.
 
     Returns
     -------
@@ -166,70 +178,83 @@ def sweep(
     points = list(product(questions, lines))
     if not points:
         raise InputError("the sweep is empty: give at least one target, device, paradigm, rate and batch")
-    parts, left_out, notes = [], _LeftOut(), dict[str, None]()
     batches_of: dict[str, dict[int, None]] = {}
     for asked in questions:
         batches_of.setdefault(asked.profile.name, {})[asked.batch] = None
-    for done, (asked, line) in enumerate(points):
-        if progress:
-            progress(done, len(points))
-        try:
-            found = curve(asked, line.paradigm, line.rates)
-        except GranularityError as problem:
-            left_out.add(line.paradigm, asked.target, problem)
+    arguments = [(asked, line, tuple(batches_of[asked.profile.name])) for asked, line in points]
+    parts, left_out, notes = [], _LeftOut(), dict[str, None]()
+    for number, found in enumerate(answers(_predicted, arguments, executor=executor, progress=progress)):
+        asked, line = points[number]
+        if isinstance(found, GranularityError):
+            left_out.add(line.paradigm, asked.target, found)
             continue
-        band = band_of_curve(asked, line.paradigm, line.rates)
-        notes.update(dict.fromkeys(notes_of(asked, line.paradigm, tuple(batches_of[asked.profile.name]))))
-        parts.append(
-            {
-                **asked.to_dict(),
-                "paradigm": line.paradigm.label,
-                "granularity": _granularity(line.paradigm),
-                "options": _options(line.paradigm, common_rate=line.rates is not None),
-                "r": _rates_of(line.paradigm) if line.rates is None else line.rates,
-                "latency_s": found.latency_s,
-                "latency_low_s": found.latency_s * band.low if band else np.nan,
-                "latency_high_s": found.latency_s * band.high if band else np.nan,
-                "latency_per_image_s": found.latency_s / asked.batch,
-                "static_latency_s": found.static_latency_s,
-                "ratio": found.latency_s / found.static_latency_s,
-                "macs": found.macs,
-                "macs_ratio": found.macs / found.static_macs,
-                "place": done // len(lines) * len(settings) + np.array(line.places),
-            }
-        )
-    if progress:
-        progress(len(points), len(points))
-    said = [*left_out.notes(nothing_left=not parts), *notes]
+        columns, said = found
+        notes.update(dict.fromkeys(said))
+        parts.append(columns | {"place": number // len(lines) * len(settings) + np.array(line.places)})
+    left = left_out.notes(nothing_left=not parts)
     order = np.argsort(_column(parts, "place"), kind="stable")
     frame: pandas.DataFrame = pandas.DataFrame({column: _column(parts, column)[order] for column in COLUMNS})
-    frame.attrs["notes"] = said
+    frame.attrs["notes"] = [*left, *notes]
     return frame
 
 
 class _Line(NamedTuple):
-    """Paradigms that differ only in a single rate, with their `rates` and places in the order given; or one, None."""
+    """Paradigms that differ only in their rates, with these, one each or a row, and places in the order given.
+
+    A paradigm without a rate, or with several parts that differ in theirs, stands alone, its rates are None.
+    """
 
     paradigm: Paradigm
     rates: NDArray[np.float64] | None
     places: list[int]
 
 
+def _predicted(
+    asked: Asked, line: _Line, batches: tuple[int, ...]
+) -> tuple[dict[str, Any], tuple[str, ...]] | GranularityError:
+    """The columns of a line and its notes, for all batches on the device; or why it does not fit the target."""
+    try:
+        found = curve(asked, line.paradigm, line.rates)
+    except GranularityError as problem:
+        return problem
+    band = band_of_curve(asked, line.paradigm, line.rates)
+    columns = {
+        **asked.to_dict(),
+        "paradigm": line.paradigm.label,
+        "granularity": _granularity(line.paradigm),
+        "options": _options_of(line),
+        "r": _rates_of(line),
+        "latency_s": found.latency_s,
+        "latency_low_s": found.latency_s * band.low if band else np.nan,
+        "latency_high_s": found.latency_s * band.high if band else np.nan,
+        "latency_per_image_s": found.latency_s / asked.batch,
+        "static_latency_s": found.static_latency_s,
+        "ratio": found.latency_s / found.static_latency_s,
+        "macs": found.macs,
+        "macs_ratio": found.macs / found.static_macs,
+    }
+    return columns, notes_of(asked, line.paradigm, batches)
+
+
 def _lines(paradigms: Collection[Paradigm]) -> list[_Line]:
-    lines: dict[Paradigm, list[tuple[int, float | None]]] = {}
+    lines: dict[Any, list[tuple[int, Paradigm]]] = {}
     for place, paradigm in enumerate(paradigms):
         if not isinstance(paradigm, Paradigm):
             raise InputError(f"a paradigm is one of latpred.Spatial(S=4, r=0.5) and its like, not {quoted(paradigm)}")
-        single = isinstance(paradigm.rate, float | int)
-        key = paradigm.at_rates(1.0) if single else paradigm
-        lines.setdefault(key, []).append((place, float(paradigm.rate) if single else None))
+        rate = paradigm.rate
+        key = paradigm if rate is None else (paradigm.at_rates(1.0), np.size(rate) if isinstance(rate, tuple) else 0)
+        lines.setdefault(key, []).append((place, paradigm))
     found = []
-    for paradigm, entries in lines.items():
-        places, rates = zip(*entries, strict=True)
-        if rates[0] is None:
+    for entries in lines.values():
+        places, alike = zip(*entries, strict=True)
+        paradigm, rate = alike[0], alike[0].rate
+        if rate is None:
             found += [_Line(paradigm, None, [place]) for place in places]
-        else:
-            found.append(_Line(paradigm, np.array(rates), list(places)))
+            continue
+        size = MOST_AT_ONCE if isinstance(rate, tuple) else len(alike)
+        for start in range(0, len(alike), size):
+            rates = np.array([one.rate for one in alike[start : start + size]], dtype=float)
+            found.append(_Line(paradigm.at_rates(1.0), rates, list(places[start : start + size])))
     return found
 
 
@@ -272,10 +297,18 @@ def _options(paradigm: Paradigm, *, common_rate: bool) -> str:
     return " + ".join(texts)
 
 
-def _rates_of(paradigm: Paradigm) -> NDArray[np.float64]:
-    """What the column r says of a paradigm with several rates: their mean over stages or blocks, or NaN."""
-    rate = paradigm.rate
-    return np.array([np.nan if rate is None else np.mean(rate)])
+def _options_of(line: _Line) -> Any:
+    """What the column options says; where the rates are several, they are among what it says."""
+    if line.rates is None or line.rates.ndim == 1:
+        return _options(line.paradigm, common_rate=line.rates is not None)
+    return [_options(line.paradigm.at_rates(tuple(row)), common_rate=False) for row in line.rates.tolist()]
+
+
+def _rates_of(line: _Line) -> NDArray[np.float64]:
+    """What the column r says: the rate, of several over stages or blocks their mean, or NaN where there is none."""
+    if line.rates is None:
+        return np.array([np.nan])
+    return line.rates if line.rates.ndim == 1 else np.array([np.mean(row) for row in line.rates])
 
 
 def _column(parts: list[dict[str, Any]], column: str) -> NDArray[Any]:

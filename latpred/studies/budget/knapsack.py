@@ -1,0 +1,149 @@
+"""One option of each stage, so that times stay within limits and worth is greatest: a multiple-choice knapsack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
+
+#: Fewer combinations are all tried; of more, most are ruled out by what a unit of time is worth.
+FEW = 10_000
+#: Most combinations among which one that is no better than another is looked for in pairs.
+_PAIRS = 2_000
+#: Prices at which a good choice is looked for, in those of a mixed one.
+_DEARER = np.geomspace(1.0, 4.0, 60)
+#: Sums in another order differ by less, as a share.
+ROUNDING = 1e-12
+
+
+class _Partial(NamedTuple):
+    """Choices up to a stage: time (choices, limits), worth and loss (choices,), and where each came from."""
+
+    time: Floats
+    worth: Floats
+    loss: Floats
+    before: Places
+    option: Places
+
+
+def best_choice(times: Sequence[Floats], worths: Sequence[Floats], limits: Floats) -> list[int] | None:
+    """The option of each stage, so that the sum of worths is greatest; None where nothing stays within the limits.
+
+    A dynamic programme over the stages, which keeps what no other choice beats in time and worth: the answer is exact.
+
+    Parameters
+    ----------
+    times
+        Of each stage's options, shape (options, limits).
+    worths
+        Of each stage's options, shape (options,).
+    limits
+        That the sums of the times may reach, shape (limits,); the times may be of several devices.
+
+    Examples
+    --------
+    >>> fast_or_slow = np.array([[1.0], [3.0]])
+    >>> best_choice([fast_or_slow, fast_or_slow], [np.array([1.0, 2.0]), np.array([1.0, 5.0])], np.array([4.0]))
+    [0, 1]
+    """
+    rest = np.cumsum([time.min(axis=0) for time in reversed(times)], axis=0)[::-1]
+    if np.any(rest[0] > limits * (1 + ROUNDING)):
+        return None
+    rest = np.vstack([rest[1:], np.zeros_like(limits)])
+    ruled_out = _losses(times, worths, limits)
+    if ruled_out is None:
+        return None
+    losses, most = ruled_out
+    start = np.zeros(1)
+    steps = [_Partial(np.zeros((1, len(limits))), start, start, start.astype(np.int64), start.astype(np.int64))]
+    for time, worth, loss, least in zip(times, worths, losses, rest, strict=True):
+        options = np.flatnonzero(loss <= most)
+        room = limits * (1 + ROUNDING) - least
+        steps.append(_extended(steps[-1], time[options], worth[options], loss[options], options, room, most))
+    last = steps[-1]
+    within = np.flatnonzero(np.all(last.time <= limits, axis=1))
+    if not within.size:
+        return None
+    place = int(within[np.argmax(last.worth[within])])
+    choice = []
+    for step in reversed(steps[1:]):
+        choice.append(int(step.option[place]))
+        place = int(step.before[place])
+    return choice[::-1]
+
+
+def _extended(
+    before: _Partial, time: Floats, worth: Floats, loss: Floats, options: Places, limits: Floats, most: float
+) -> _Partial:
+    """Every choice so far with every option, less those beyond the limits, those that lose too much and the beaten."""
+    count = len(options)
+    both = _Partial(
+        (before.time[:, np.newaxis] + time).reshape(-1, time.shape[1]),
+        np.add.outer(before.worth, worth).ravel(),
+        np.add.outer(before.loss, loss).ravel(),
+        np.repeat(np.arange(len(before.worth)), count),
+        np.tile(options, len(before.worth)),
+    )
+    kept = np.flatnonzero(np.all(both.time <= limits, axis=1) & (both.loss <= most))
+    kept = kept[_unbeaten(both.time[kept], both.worth[kept])]
+    taken: list[Any] = [values[kept] for values in both]
+    return _Partial(*taken)
+
+
+def _unbeaten(time: Floats, worth: Floats) -> Places:
+    """The places of choices that none beats: of those with no less worth, none has no more time of any kind."""
+    order = np.lexsort((*time.T[::-1], -worth))
+    ordered = time[order]
+    beaten = np.zeros(len(order), dtype=bool)
+    if time.shape[1] == 1:
+        beaten[1:] = ordered[1:, 0] >= np.minimum.accumulate(ordered[:, 0])[:-1]
+    elif len(order) <= _PAIRS:
+        beaten = np.any(np.triu(np.all(ordered[:, np.newaxis] <= ordered, axis=2), 1), axis=0)
+    return np.asarray(order[~beaten])
+
+
+def _losses(times: Sequence[Floats], worths: Sequence[Floats], limits: Floats) -> tuple[list[Floats], float] | None:
+    """What each option falls short of its stage's best, were time sold at a price; and the most that may be lost.
+
+    At any price the best choice's worth is at most the price of the limits plus what each stage's best earns beyond its
+    time; a choice that falls short by more than the lead over a known one cannot be the best. The price is that of the
+    linear programme that may mix options; None where not even a mixture stays within the limits.
+    """
+    if prod(len(worth) for worth in worths) <= FEW:
+        return [np.zeros(len(worth)) for worth in worths], 0.0
+    from scipy.optimize import linprog
+
+    scale = max(np.abs(worth).max() for worth in worths) or 1.0
+    shares = [time / limits for time in times]
+    one_each = np.repeat(np.eye(len(times)), [len(worth) for worth in worths], axis=1)
+    within = {"A_ub": np.concatenate(shares).T, "b_ub": np.ones(len(limits))}
+    mixed = linprog(-np.concatenate(worths) / scale, **within, A_eq=one_each, b_eq=np.ones(len(times)), method="highs")
+    if mixed.ineqlin.marginals is None:
+        return None
+    price = np.maximum(-mixed.ineqlin.marginals, 0.0) * scale
+    earned = [worth - share @ price for worth, share in zip(worths, shares, strict=True)]
+    bound = price.sum() + sum(values.max() for values in earned)
+    known = max(_worth_at(price * dearer, times, worths, shares, limits) for dearer in _DEARER)
+    return [values.max() - values for values in earned], float(bound - known) + ROUNDING * scale * len(times)
+
+
+def _worth_at(
+    price: Floats, times: Sequence[Floats], worths: Sequence[Floats], shares: Sequence[Floats], limits: Floats
+) -> float:
+    """The worth of what each stage would take at a price, then of the best it has room for; −∞ where it is too slow."""
+    choice = [int(np.argmax(worth - share @ price)) for worth, share in zip(worths, shares, strict=True)]
+    total = np.sum([time[place] for time, place in zip(times, choice, strict=True)], axis=0)
+    if np.any(total > limits):
+        return -np.inf
+    for stage, (time, worth) in enumerate(zip(times, worths, strict=True)):
+        room = np.all(total - time[choice[stage]] + time <= limits, axis=1)
+        better = int(np.argmax(np.where(room, worth, -np.inf)))
+        total += time[better] - time[choice[stage]]
+        choice[stage] = better
+    return float(sum(worth[place] for worth, place in zip(worths, choice, strict=True)))
