@@ -49,7 +49,7 @@ from latpred.workloads.operators import (
     TokenAdd,
     Unfold,
 )
-from latpred.workloads.paradigms import Channel, Head, Joint, Layer, Paradigm, Spatial, Static, Token
+from latpred.workloads.paradigms import Channel, Head, Joint, Layer, Paradigm, Spatial, Static, Token, Width
 
 if TYPE_CHECKING:
     from latpred.studies.budget import budget
@@ -139,6 +139,7 @@ __all__ = [
     "TransformerBlock",
     "Unfold",
     "VisionTransformer",
+    "Width",
     "break_even_rate",
     "budget",
     "evaluate",

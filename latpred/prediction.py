@@ -19,7 +19,7 @@ from latpred.models.tiling import Numbers
 from latpred.question import Asked, Target, ask, checked_paradigm
 from latpred.report import Band, OperatorRow, Report
 from latpred.wording import listed
-from latpred.workloads.blocks import Block
+from latpred.workloads.blocks import Block, ConvolutionalBlock
 from latpred.workloads.lowering import Form, Lowered, Step
 from latpred.workloads.networks import NetworkStage, PlacedNetwork
 from latpred.workloads.operators import Operator, Share, operator_class
@@ -28,6 +28,8 @@ from latpred.workloads.paradigms import Paradigm, Static
 STATIC = Static()
 #: The break-even rate is bracketed until the bracket is this narrow.
 _BRACKET_WIDTH = 1e-6
+#: By which equal times may differ, as they are added up in another order.
+_ROUNDING = 1e-12
 
 
 def predict(
@@ -98,6 +100,8 @@ def _caveats(asked: Asked, paradigm: Paradigm, batches: Sequence[int]) -> list[s
     notes = list(profile.caveats(calibration))
     if calibration and len(paradigm.parts) > 1:
         notes.append(f"no blocks with {paradigm.label} skipping were measured: each part's kernels are taken together")
+    if calibration and (others := untimed(asked.of, asked.cost_model.form)):
+        notes.append(f"extrapolated, without a band: nobody has timed the kernels of {others}")
     if calibration:
         low, high = calibration.batches
         outside = [batch for batch in batches if not low <= batch <= high]
@@ -105,6 +109,22 @@ def _caveats(asked: Asked, paradigm: Paradigm, batches: Sequence[int]) -> list[s
             known = f"{profile.name} was calibrated with batches {low} to {high}"
             notes.append(f"extrapolated: {known}, not {listed(outside)}")
     return notes
+
+
+@lru_cache(maxsize=256)
+def untimed(target: Target, form: Form) -> str:
+    """What of a target has kernels that nobody has timed, so that nothing is known of errors; empty where all were."""
+    if isinstance(target, Operator) or form.was_timed is None:
+        return ""
+    blocks = [target] if isinstance(target, Block) else [placed.block for placed in target.blocks]
+    if not blocks:
+        return f"{target.name}, which has no blocks"
+    others = [block for block in blocks if isinstance(block, ConvolutionalBlock) and not form.was_timed(block)]
+    if not others:
+        return ""
+    number = "all" if len(others) == len(blocks) else f"{len(others)} of"
+    which = f"{number} {len(blocks)} blocks of {target.name}" if len(blocks) > 1 else target.name
+    return f"{which} ({listed(dict.fromkeys(block.in_words for block in others), most=3, between='; ')})"
 
 
 def _band(asked: Asked, paradigm: Paradigm, lowered: Plan, latencies: Iterable[Numbers]) -> Band | None:
@@ -123,8 +143,10 @@ def _band(asked: Asked, paradigm: Paradigm, lowered: Plan, latencies: Iterable[N
 def error_of(asked: Asked, paradigm: Paradigm) -> ClassError | None:
     """The error on shapes that were left out of the fit, of the target's kind; None if not known."""
     calibration, target = asked.cost_model.calibration, asked.of
+    if calibration is None or untimed(target, asked.cost_model.form):
+        return None
     names = (operator_class(target), "operators") if isinstance(target, Operator) else (paradigm.name, "blocks")
-    return calibration.error_of(*names) if calibration else None
+    return calibration.error_of(*names)
 
 
 def shapes_of(target: Target, steps: Sequence[Step]) -> list[Any]:
@@ -290,7 +312,7 @@ def break_even_of(asked: Asked, paradigm: Paradigm) -> float | None:
     """r* of a question."""
     if paradigm == STATIC:
         return None
-    return highest_rate(asked, paradigm, lambda found: found.latency_s <= found.static_latency_s)
+    return highest_rate(asked, paradigm, lambda found: found.latency_s <= found.static_latency_s * (1 + _ROUNDING))
 
 
 def highest_rate(

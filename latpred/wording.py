@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 #: Characters of a value, and names of a list, that an error line shows.
 MOST_CHARACTERS, MOST_NAMES = 60, 20
@@ -28,15 +28,24 @@ def quoted(value: object, most: int = MOST_CHARACTERS) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def listed(names: Iterable[object], most: int = MOST_NAMES) -> str:
-    """Names with commas between them, those beyond the first `most` as their number.
+def listed(names: Iterable[object], most: int = MOST_NAMES, between: str = ", ") -> str:
+    """Names with commas, or what is given, between them, those beyond the first `most` as their number.
 
     >>> listed("abcde", most=3)
     'a, b, c and 2 more'
     """
     shown = [str(name) if len(str(name)) <= MOST_CHARACTERS else f"{str(name)[:MOST_CHARACTERS]}…" for name in names]
     rest = f" and {len(shown) - most:,} more" if len(shown) > most else ""
-    return ", ".join(shown[:most]) + rest
+    return between.join(shown[:most]) + rest
+
+
+def in_stages(numbers: Sequence[int]) -> str:
+    """Stages by their numbers.
+
+    >>> in_stages([1, 7])
+    'stages 1, 7'
+    """
+    return f"stage{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:

@@ -146,7 +146,7 @@ def test_shortcuts():
     alone = pooled.replace(shortcut="none")
     assert list(lowered(alone, Static())) == ["conv1", "conv2"]
     assert alone.paradigms == ()
-    with pytest.raises(latpred.InputError, match="nothing leads past its layers"):
+    with pytest.raises(latpred.InputError, match="nothing leads past the layers"):
         alone.lower(Layer(r=0.5), PUBLISHED)
 
 

@@ -256,6 +256,8 @@ class Targets(NamedTuple):
             return network
         if not isinstance(network, Network):
             raise click.UsageError(f"{network.name} always includes its embedding and classifier; leave --include out")
+        if not network.stages:
+            raise click.UsageError(f"{network.name} is static, and counts as a whole; leave --include out")
         return network.including(*self.include)
 
 
@@ -308,7 +310,7 @@ def target_options(*, blocks: bool = True, preset: bool = False) -> Callable[[F]
         "--include",
         callback=_parts,
         metavar="PART,…",
-        help="Count also the network's stem, head.",
+        help="Count also the network's stem, transitions, head.",
         shell_complete=completing(lambda: PARTS),
     )
     published = preset_option("Published dynamic network, from `latpred networks list`.")

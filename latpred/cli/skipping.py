@@ -10,7 +10,7 @@ import click
 from latpred import wording
 from latpred.cli import options
 from latpred.workloads.lowering.skipping import FUSIONS
-from latpred.workloads.paradigms import RATES, SINGLE, Joint, Paradigm, Static
+from latpred.workloads.paradigms import NAMED, RATES, Joint, Paradigm, Static
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -23,7 +23,7 @@ def skipping_options(*, ranges: bool = False) -> Callable[[F], F]:
     """--paradigm, --S, --G, --r, the rates of parts, and --unfuse; with `ranges`, --r takes several rates."""
     r_metavar, r_callback = ("R[,R…]", options.rates) if not ranges else ("R,…|START:STOP:STEP", options.rate_ranges)
     r_help = "Activation rate: one, per stage or per block." if not ranges else "Activation rates, e.g. 0.1:1.0:0.05."
-    paradigm_help = f"What is skipped: {', '.join(SINGLE)}; --S or --G alone implies it."
+    paradigm_help = f"What is skipped: {', '.join(NAMED)}; --S or --G alone implies it."
     S_help = "Patch edge [pixels]: 4, or 4-4-2-1 for one per stage."
     G_help = "Channels per group: 2, or 2-2-2-2 for one per stage."
     decorators = [
@@ -31,7 +31,7 @@ def skipping_options(*, ranges: bool = False) -> Callable[[F], F]:
             "--paradigm",
             metavar="NAME[+NAME…]",
             help=paradigm_help,
-            shell_complete=options.completing(lambda: SINGLE, between="+"),
+            shell_complete=options.completing(lambda: NAMED, between="+"),
         ),
         click.option("--S", "S", callback=options.granularities, metavar="S", help=S_help),
         click.option("--G", "G", callback=options.granularities, metavar="G", help=G_help),
@@ -64,10 +64,10 @@ def kinds(paradigm: str | None, S: Any, G: Any, r: Any, part_rates: dict[str, An
         return []
     if paradigm is not None:
         names = paradigm.split("+")
-        unknown = [name for name in names if name not in SINGLE]
+        unknown = [name for name in names if name not in NAMED]
         if unknown:
             raise click.UsageError(
-                wording.unknown("paradigm", unknown[0], (*SINGLE, Static.name), "several joined with +")
+                wording.unknown("paradigm", unknown[0], (*NAMED, Static.name), "several joined with +")
             )
         return names
     if S and G:
@@ -123,7 +123,7 @@ def build(
     _check_used(names, S=S, G=G, r=r, unfuse=unfuse, rates=rates)
     if preset is None and "spatial" in names and not S:
         raise click.UsageError("the spatial paradigm needs --S, the patch edge in pixels")
-    built = [SINGLE[name](**settings.get(name, {}), **_rates(name, r, rates)) for name in names]
+    built = [NAMED[name](**settings.get(name, {}), **_rates(name, r, rates)) for name in names]
     return Static() if not built else built[0] if len(built) == 1 else Joint(*built)
 
 

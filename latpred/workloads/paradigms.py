@@ -1,4 +1,5 @@
-"""What a dynamic network skips: pixels, channels, layers; tokens and heads of transformers; or several of these.
+"""What a dynamic network skips: pixels, channels, layers; tokens and heads of transformers; or several of these; or how
+wide it is.
 
 Each setting is one number, or a sequence: `S`, `G` one number per stage of a network; `r` one per stage or per block.
 """
@@ -14,8 +15,10 @@ from latpred.errors import InputError
 from latpred.records import Count, Plain, Rate, Record
 from latpred.workloads.lowering.skipping import Fusion
 from latpred.workloads.settings import RATES, Granularity, Paradigm, single, spelled
+from latpred.workloads.shaping import Head, Token, Width
 
 __all__ = [
+    "NAMED",
     "RATES",
     "SINGLE",
     "Channel",
@@ -26,6 +29,7 @@ __all__ = [
     "Spatial",
     "Static",
     "Token",
+    "Width",
     "check_supported",
     "restricted",
     "spelled",
@@ -124,7 +128,7 @@ class Layer(Paradigm):
         The same of a transformer's halves; instead of `r`.
     masker
         `fused`: the decision is made in the block's first convolution; `pooled`: by a global average pool and two fully
-        connected layers.
+        connected layers; `none`: before the network, and does not count.
     hidden
         Units between the two layers of a pooled masker.
 
@@ -140,7 +144,7 @@ class Layer(Paradigm):
     r: Rate | None = None
     attention_r: Rate | None = None
     mlp_r: Rate | None = None
-    masker: Literal["fused", "pooled"] = "fused"
+    masker: Literal["fused", "pooled", "none"] = "fused"
     hidden: Count = 16
 
     @model_validator(mode="after")
@@ -148,7 +152,7 @@ class Layer(Paradigm):
         halves = (self.attention_r, self.mlp_r)
         if (self.r is None) == (halves == (None, None)) or (self.r is None and None in halves):
             raise ValueError("give r, or attention_r and mlp_r")
-        if "hidden" in self.model_fields_set and self.masker == "fused":
+        if "hidden" in self.model_fields_set and self.masker != "pooled":
             raise ValueError("hidden is the width of a pooled masker; set masker to pooled")
         return self
 
@@ -166,64 +170,6 @@ class Layer(Paradigm):
         attention, mlp = (self.r, self.r) if self.r is not None else (self.attention_r, self.mlp_r)
         masker = {"layer_masker": self.masker, "layer_hidden": self.hidden}
         return {"layer_rate": self.r, "attention_rate": attention, "mlp_rate": mlp, **masker}
-
-
-class Token(Paradigm):
-    """Tokens of a transformer's blocks are computed with rate `r`.
-
-    Parameters
-    ----------
-    r
-        Share of the tokens that is computed, from 0 to 1.
-
-    Examples
-    --------
-    >>> str(Token(r=0.7))
-    'token(r=0.7)'
-    """
-
-    name = "token"
-    positional = ("r",)
-
-    r: Rate
-
-    @property
-    def is_open(self) -> bool:
-        """No: operators have as many rows, or matrices, as are kept."""
-        return False
-
-    def skipping(self) -> dict[str, Any]:
-        """The share of tokens."""
-        return {"token_rate": self.r}
-
-
-class Head(Paradigm):
-    """Heads of a transformer's attention, and as many channels of its MLP's input, are computed with rate `r`.
-
-    Parameters
-    ----------
-    r
-        Share of the heads that is computed, from 0 to 1.
-
-    Examples
-    --------
-    >>> str(Head(r=0.5))
-    'head(r=0.5)'
-    """
-
-    name = "head"
-    positional = ("r",)
-
-    r: Rate
-
-    @property
-    def is_open(self) -> bool:
-        """No: operators have as many rows, or matrices, as are kept."""
-        return False
-
-    def skipping(self) -> dict[str, Any]:
-        """The share of heads."""
-        return {"head_rate": self.r}
 
 
 class Joint(Paradigm):
@@ -306,18 +252,24 @@ class Joint(Paradigm):
         """The names and each part."""
         return {"name": self.label, "parts": [part.to_dict() for part in self.members]}
 
-    def text(self, *, rates: bool = True) -> str:
+    def text(self, *, rates: bool = True, whole: bool = False) -> str:
         """The parts as a reader would write them."""
-        return " + ".join(part.text(rates=rates) for part in self.members)
+        return " + ".join(part.text(rates=rates, whole=whole) for part in self.members)
 
 
 #: Paradigms that can be combined, by name.
 SINGLE: dict[str, Any] = {kind.name: kind for kind in (Spatial, Channel, Layer, Token, Head)}
+#: These, and the width of a whole network.
+NAMED: dict[str, Any] = {**SINGLE, Width.name: Width}
 
 
 def check_supported(paradigm: Paradigm, supported: Sequence[str], target: str) -> None:
     """Raise InputError where a target cannot skip what a paradigm asks for."""
     for part in paradigm.parts:
+        if not supported:
+            raise InputError(
+                f"{target} is static: nothing of it can be skipped; ask for it without {part.name} skipping"
+            )
         if part.name not in supported:
             raise InputError(f"{target} has no {part.name} skipping; choose {', '.join(supported)}")
 

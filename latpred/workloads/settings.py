@@ -14,12 +14,14 @@ from latpred.records import Count, Plain, Record
 #: One granularity, or one per stage.
 Granularity = Annotated[Count | tuple[Count, ...], Plain]
 
-#: Longer sequences are spelled as their range.
-MOST_SPELLED = 6
+#: Longer sequences are spelled as their range; networks of inverted residuals have seven stages.
+MOST_SPELLED = 7
 
 P = TypeVar("P", bound="Paradigm")
 #: Settings that may be sequences.
 _SETTINGS = ("S", "G", "r")
+#: Those of them, and others, that may be told per block.
+_PER_BLOCK = ("r", "powers")
 #: Fields that are rates.
 RATES = ("r", "attention_r", "mlp_r")
 
@@ -75,7 +77,7 @@ class Paradigm(Record):
         for field in _SETTINGS:
             value = getattr(self, field, None)
             if isinstance(value, tuple):
-                changes[field] = _pick(field, value, stage, block, blocks_per_stage)
+                changes[field] = setting_of(field, value, stage, block, blocks_per_stage)
         return self.replace(**changes) if changes else self
 
     def rates(self, blocks_per_stage: Sequence[int]) -> dict[str, NDArray[np.float64]]:
@@ -113,9 +115,9 @@ class Paradigm(Record):
         """As a reader would write it, `spatial(S=4-4-2-1, r=0.5)`."""
         return self.text()
 
-    def text(self, *, rates: bool = True) -> str:
-        """As a reader would write it, with or without the rates."""
-        settings = self.settings_text(leave_out=() if rates else RATES)
+    def text(self, *, rates: bool = True, whole: bool = False) -> str:
+        """As a reader would write it, with or without the rates; `whole` shortens no sequence."""
+        settings = self.settings_text(leave_out=() if rates else RATES, whole=whole)
         return f"{self.name}({settings})" if settings else self.name
 
     def settings_text(self, *, leave_out: Collection[str] = (), whole: bool = False) -> str:
@@ -138,15 +140,17 @@ def spelled(value: Any, *, whole: bool = False) -> str:
     return f"{value:.{12 if whole else 4}g}" if isinstance(value, float) else str(value)
 
 
-def _pick(field: str, values: tuple[Any, ...], stage: int, block: int, blocks_per_stage: Sequence[int]) -> Any:
+def setting_of(field: str, values: tuple[Any, ...], stage: int, block: int, blocks_per_stage: Sequence[int]) -> Any:
+    """That of a block, of settings per stage or per block; raises InputError for another number of them."""
     _check_length(field, values, blocks_per_stage)
     return values[stage] if len(values) == len(blocks_per_stage) else values[block]
 
 
 def _check_length(field: str, values: tuple[Any, ...], blocks_per_stage: Sequence[int]) -> None:
     stages, blocks = len(blocks_per_stage), sum(blocks_per_stage)
-    if len(values) != stages and not (field == "r" and len(values) == blocks):
-        per_block = f", {stages} (per stage) or {blocks} (per block)" if field == "r" else f", or {stages} (per stage)"
+    per_block_too = field in _PER_BLOCK
+    if len(values) != stages and not (per_block_too and len(values) == blocks):
+        per_block = f", {stages} (per stage) or {blocks} (per block)" if per_block_too else f", or {stages} (per stage)"
         raise InputError(f"{field} has {len(values)} values; give one{per_block}")
 
 

@@ -86,8 +86,8 @@ class Block(Record):
 @lru_cache(maxsize=4096)
 def _lower(block: Block, paradigm: Paradigm, form: Form) -> Lowered:
     for part in paradigm.parts:
-        if part.name in block.obstacles:
-            reason = block.obstacles[part.name]
+        if part.name not in block.paradigms:
+            reason = block.obstacles.get(part.name, "a network is narrowed as a whole")
             choose = f"; choose {', '.join(block.paradigms)}" if block.paradigms else ""
             raise InputError(f"{block.name} has no {part.name} skipping: {reason}{choose}")
     return block._lowered(Skipping(**paradigm.skipping()).with_shares(), form)

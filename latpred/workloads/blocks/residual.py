@@ -88,6 +88,11 @@ class ConvolutionalBlock(Block):
         return self.out.width
 
     @property
+    def in_words(self) -> str:
+        """The body's layers, `1×1, 3×3 depthwise, SE, 1×1`."""
+        return ", ".join(_in_words(placed) for placed in self.chain)
+
+    @property
     def switched(self) -> tuple[Placed, ...]:
         """The convolutions whose output channels can switch: all but the last."""
         return tuple(placed for placed in self.chain if isinstance(placed.layer, Conv))[:-1]
@@ -96,7 +101,7 @@ class ConvolutionalBlock(Block):
     def obstacles(self) -> dict[str, str]:
         """The paradigms that the block cannot skip by, and why."""
         if self.bypass is None:
-            return dict.fromkeys(SINGLE, "its output differs from its input, and nothing leads past its layers")
+            return dict.fromkeys(SINGLE, "output and input differ, and nothing leads past the layers")
         odd = [placed.name for placed in self.chain if not _keeps_patches(placed.layer)]
         if odd:
             return dict.fromkeys(SINGLE, f"{odd[0]} is not square, undilated and padded to keep the map")
@@ -126,6 +131,17 @@ class ConvolutionalBlock(Block):
         _check(self, skip)
         steps = tuple(form.steps(self, skip, form))
         return Lowered(steps, (*_map_notes(self, skip.S), *_omissions(self, form, steps)))
+
+
+def _in_words(placed: Placed) -> str:
+    """A layer by what tells it from others of its kind."""
+    layer, into = placed.layer, placed.into
+    if not isinstance(layer, Conv):
+        return layer.kind.upper() if isinstance(layer, SE) else layer.kind
+    groups = layer.groups_of(into.channels)
+    depthwise = layer.is_depthwise(into.channels)
+    kind = " depthwise" if depthwise else f" of {groups} groups" if groups > 1 else ""
+    return f"{layer.kernel}×{layer.kernel_width or layer.kernel}{kind}"
 
 
 def _keeps_patches(layer: Layer) -> bool:

@@ -11,7 +11,7 @@ from latpred.records import Count, Plain
 from latpred.workloads.blocks.base import Block
 from latpred.workloads.lowering import Form, Lowered, attention
 from latpred.workloads.lowering.skipping import Skipping
-from latpred.workloads.paradigms import Paradigm
+from latpred.workloads.paradigms import Paradigm, Token
 
 
 class TransformerBlock(Block):
@@ -75,8 +75,8 @@ class TransformerBlock(Block):
 
     def lowest_rate(self, paradigm: Paradigm) -> float:
         """The lowest rate, common to all parts, that keeps a token and a head."""
-        kinds = {part.name for part in paradigm.parts}
-        return max(1 / self.tokens if "token" in kinds else 0.0, 1 / self.heads if "head" in kinds else 0.0)
+        token = (part.lowest_rate(self.tokens) for part in paradigm.parts if isinstance(part, Token))
+        return max((*token, *(1 / self.heads for part in paradigm.parts if part.name == "head")), default=0.0)
 
     def _lowered(self, skip: Skipping, form: Form) -> Lowered:
         if skip.layer_masker != "fused":

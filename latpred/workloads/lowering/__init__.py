@@ -10,6 +10,6 @@ PUBLISHED = Form(
 #: The same without its oddities: what any implementation has to do.
 PLAIN = Form("plain", published.steps)
 #: The kernels of `latpred.measuring.gpu`.
-KERNELS = Form("kernels", kernels.steps, gathers_samples=True)
+KERNELS = Form("kernels", kernels.steps, gathers_samples=True, was_timed=kernels.was_timed)
 
 __all__ = ["KERNELS", "PLAIN", "PUBLISHED", "Form", "Lowered", "Step"]

@@ -31,11 +31,19 @@ def steps(block: TransformerBlock, skip: Skipping) -> Iterator[Step]:
     token_rate = 1.0 if skip.token_rate is None else skip.token_rate
     head_rate = 1.0 if skip.head_rate is None else skip.head_rate
     L_s = kept(tokens, token_rate, "token")
-    attention: list[tuple[str, op.Operator]] = [("norm1", op.LayerNorm(rows=tokens, channels=d))]
+    attention: list[tuple[str, op.Operator]] = []
+    drops = skip.arriving_rate is not None
+    if drops:
+        if skip.decides_on_tokens:
+            arriving = kept(tokens, skip.arriving_rate, "token")
+            yield Step("token policy", op.Linear(tokens=arriving, c_in=d, c_out=1))
+        # What is dropped is gone; else a block looks at all tokens, and chooses among them.
+        tokens = L_s
+    attention += [("norm1", op.LayerNorm(rows=tokens, channels=d))]
     attention += [
         (name, op.Linear(tokens=tokens, c_in=d, c_out=d, output_rate=head_rate)) for name in ("query", "key", "value")
     ]
-    if skip.token_rate is not None:
+    if skip.token_rate is not None and not drops:
         attention += [("token policy", op.Linear(tokens=tokens, c_in=d, c_out=1, input_rate=head_rate))]
     attention += [
         *_products(block, kept(heads, head_rate, "head"), L_s),

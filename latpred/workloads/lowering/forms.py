@@ -69,6 +69,8 @@ class Form:
         The channel masker of the papers' block decides on groups of its input channels, not on those it switches.
     gathers_samples
         Only the samples that run a body are computed, in whole numbers; else its time counts with the share that runs.
+    was_timed
+        Whether kernels of such a block were timed, so that what is known of errors is known of it.
     """
 
     name: str
@@ -77,3 +79,4 @@ class Form:
     scatters_channels: bool = False
     masks_input_channels: bool = False
     gathers_samples: bool = False
+    was_timed: Callable[[ConvolutionalBlock], bool] | None = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from latpred.errors import InputError
 from latpred.workloads import operators as op
-from latpred.workloads.layers import SE, Conv
+from latpred.workloads.layers import SE, Conv, Pool
 from latpred.workloads.lowering import paper
 from latpred.workloads.lowering.forms import Form, Step
 from latpred.workloads.lowering.roles import masks_in_first, roles
@@ -23,6 +23,29 @@ if TYPE_CHECKING:
 
 #: A rate at which every channel is on, and still looked up: a rate of 1 would say that nothing is gathered.
 LARGEST_GATHERED = 1 - 1e-12
+#: Edges of the filters that there are kernels for.
+EDGES = (1, 3)
+
+
+def was_timed(block: ConvolutionalBlock) -> bool:
+    """Whether bodies like a block's were: 1×1, 3×3 in groups of more than one channel, maybe SE, and 1×1 convolutions.
+
+    Beside it there is nothing, or a 1×1 convolution.
+    """
+    body = [placed.layer for placed in block.chain]
+    if len(body) == 4 and isinstance(body[2], SE):
+        del body[2]
+    beside = [placed.layer for placed in block.bypass or ()]
+    if len(body) != 3 or block.bypass is None or len(beside) > 1 or _beside_kernels(block):
+        return False
+    first, middle, last = body
+    inner = block.chain[1]
+    return (
+        all(isinstance(layer, Conv) and layer.is_pointwise for layer in (first, last))
+        and isinstance(middle, Conv)
+        and (middle.kernel, middle.is_depthwise(inner.into.channels)) == (3, False)
+        and all(isinstance(layer, Conv) and layer.kernel == 1 for layer in beside)
+    )
 
 
 def steps(block: ConvolutionalBlock, skip: Skipping, form: Form) -> Iterator[Step]:
@@ -44,10 +67,15 @@ def steps(block: ConvolutionalBlock, skip: Skipping, form: Form) -> Iterator[Ste
 
 def _check(block: ConvolutionalBlock, skip: Skipping) -> None:
     """Raise InputError for a form of skipping that the kernels do not have."""
-    if skip.unfuse or skip.scaled or (skip.layer_rate is not None and skip.layer_masker != "fused"):
+    if skip.unfuse or skip.scaled or (skip.layer_rate is not None and skip.layer_masker == "pooled"):
         raise InputError(
             f"{block.name}: the calibrated model knows fused maskers, gathers and scatters, two-level masks and "
             "linear layer maskers only; use the published model, which is FP32, or the roofline for other forms"
+        )
+    if missing := _beside_kernels(block):
+        raise InputError(
+            f"{block.name}: the calibrated model has no kernel of {missing}; use the published model, which is FP32, "
+            "or the roofline"
         )
     if skip.G and (beside := _beside_channels(block, skip)):
         raise InputError(
@@ -59,6 +87,22 @@ def _check(block: ConvolutionalBlock, skip: Skipping) -> None:
             f"{block.name}: G={skip.G} does not divide the {block.switched_together} inner channels, as the kernels of "
             "the calibrated model need; use another G, or the published model"
         )
+
+
+def _beside_kernels(block: ConvolutionalBlock) -> str:
+    """The first layer of a block that there are no kernels for, by its name and what it is."""
+    for placed in (*block.chain, *(block.bypass or ())):
+        name, layer, into, _ = placed
+        if isinstance(layer, Conv):
+            odd = not layer.is_square_and_same
+            if odd or layer.kernel not in EDGES:
+                kind = "depthwise " if layer.is_depthwise(into.channels) else ""
+                size = f"{layer.kernel}×{layer.kernel_width or layer.kernel}"
+                own = ", dilated or with a border of its own" if odd else ""
+                return f"{name}, a {size} {kind}convolution{own} (it has 1×1 and 3×3)"
+        elif not isinstance(layer, SE | Pool) or (isinstance(layer, Pool) and placed in block.chain):
+            return f"{name}, a pass of its own"
+    return ""
 
 
 def _beside_channels(block: ConvolutionalBlock, skip: Skipping) -> str:
@@ -73,7 +117,7 @@ def _beside_channels(block: ConvolutionalBlock, skip: Skipping) -> str:
 def _maskers(block: ConvolutionalBlock, skip: Skipping) -> Iterator[Step]:
     """What decides, where that is not fused into a convolution; scores, then their indices."""
     pooled = paper.map_of(block.into)
-    if skip.layer_rate is not None:
+    if skip.layer_rate is not None and skip.layer_masker != "none":
         yield Step("layer masker pool", op.GlobalPool(**pooled))
         # The mean of a channel's scores is the score of the means: one output channel, at the cost of a pixel.
         linear = op.FullyConnected(c_in=block.c_in, c_out=1)

@@ -33,7 +33,7 @@ def _maskers(block: ConvolutionalBlock, skip: Skipping, form: Form) -> Iterator[
     if skip.layer_rate is not None:
         if skip.layer_masker == "fused":
             yield Step("layer masker", paper.layer_masker(block))
-        else:
+        elif skip.layer_masker == "pooled":
             yield Step("layer masker pool", op.AveragePool(channels=c_in, **shape))
             yield Step("layer masker fc1", op.FullyConnected(c_in=c_in, c_out=skip.layer_hidden))
             yield Step("layer masker fc2", op.FullyConnected(c_in=skip.layer_hidden, c_out=1))

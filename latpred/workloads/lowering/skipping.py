@@ -27,6 +27,8 @@ class Skipping(NamedTuple):
     attention_rate: Any = None
     mlp_rate: Any = None
     token_rate: Any = None
+    arriving_rate: Any = None
+    decides_on_tokens: bool = True
     head_rate: Any = None
 
     def with_shares(self) -> Skipping:

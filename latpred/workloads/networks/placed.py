@@ -13,12 +13,13 @@ from pydantic import Field
 from latpred.errors import InputError, NetworkError
 from latpred.notebook import Shown
 from latpred.records import Count, Plain, Record, flag
-from latpred.wording import quoted
+from latpred.wording import in_stages, quoted
 from latpred.workloads.blocks import Block
 from latpred.workloads.granularity import channel_groups, patch_edges
 from latpred.workloads.lowering import Form, Lowered, Step
+from latpred.workloads.networks.narrowing import MULTIPLE, OF_ONE_WIDTH
 from latpred.workloads.networks.stages import ImageSize
-from latpred.workloads.paradigms import SINGLE, Paradigm, check_supported, restricted
+from latpred.workloads.paradigms import SINGLE, Paradigm, Static, Width, check_supported, restricted
 
 #: More blocks are a slip of the pen; the deepest residual networks that were trained have some four hundred.
 MOST_BLOCKS = 10_000
@@ -115,7 +116,14 @@ class PlacedNetwork(Shown, Record):
         InputError
             A granularity that does not fit a stage, or a sequence of another length than the stages.
         """
+        if isinstance(paradigm, Width):
+            lowered = self.narrowed(paradigm.r).lower(Static(), form)
+            return lowered._replace(notes=(*lowered.notes, _slimmed(self.name, paradigm.r)))
         return _lower(self, paradigm.opened(), form)
+
+    def narrowed(self, r: float) -> PlacedNetwork:
+        """The network at a share `r` of its width; raises NetworkError for one that cannot be narrowed."""
+        raise NetworkError(f"{self.name} cannot run at a share of its width: {OF_ONE_WIDTH}")
 
     def resized(self, image_size: tuple[int, int]) -> Any:
         """The same network for images of another size, (height, width) [pixels]."""
@@ -162,6 +170,8 @@ class NetworkStage(Record):
 
         Raises InputError for a paradigm that no block of the network can skip by.
         """
+        if isinstance(paradigm, Width):
+            return NetworkStage(network=self.network.narrowed(paradigm.r), number=self.number).lower(Static(), form)
         check_supported(paradigm, self.network.paradigms, self.name)
         return _lower_stage(self.network, self.number, paradigm.opened(), form)
 
@@ -197,6 +207,11 @@ def _lower_stage(network: PlacedNetwork, number: int, paradigm: Paradigm, form: 
     return Lowered(tuple(steps), tuple(notes))
 
 
+def _slimmed(name: str, r: float) -> str:
+    """What a reader must know of a slimmable network."""
+    return f"{name}: every layer up to the last stage has {r:g} of its channels, in multiples of {MULTIPLE}"
+
+
 def _whole(network: PlacedNetwork, paradigm: Paradigm) -> Iterator[str]:
     """Notes on blocks that cannot skip what a paradigm asks for."""
     for part in paradigm.parts:
@@ -205,3 +220,10 @@ def _whole(network: PlacedNetwork, paradigm: Paradigm) -> Iterator[str]:
         for reason, count in reasons.items():
             whole = f"{count} of {len(network.blocks)} blocks run whole under {part.name} skipping"
             yield f"{network.name}: {whole}: {reason}"
+        if stages := [number for number in range(1, len(network.maps) + 1) if not _skips(network, number, part.name)]:
+            yield f"{network.name}: no block of {in_stages(stages)} has {part.name} skipping"
+
+
+def _skips(network: PlacedNetwork, number: int, paradigm: str) -> bool:
+    """Whether any block of a stage can."""
+    return any(paradigm in block.paradigms for block in network.stage_blocks[number - 1])

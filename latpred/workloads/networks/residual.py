@@ -15,6 +15,7 @@ from latpred.workloads.blocks import Block
 from latpred.workloads.blocks.residual import Layers
 from latpred.workloads.layers import Dense, Layer, Map, OfGraph, Pool, chain
 from latpred.workloads.lowering import Form, Step
+from latpred.workloads.networks.narrowing import narrowed
 from latpred.workloads.networks.placed import MOST_BLOCKS, PlacedNetwork
 from latpred.workloads.networks.segments import operator_steps
 from latpred.workloads.networks.stages import Stage, Stem
@@ -180,6 +181,12 @@ class Network(PlacedNetwork):
                 f"{self.name} was read from a model at {height}×{width}; read the model again at another image size"
             )
         return self.replace(image_size=image_size)
+
+    def narrowed(self, r: float) -> Network:
+        """The network at a share `r` of its width; raises NetworkError for one that cannot be narrowed."""
+        if self.is_of_one_size:
+            raise NetworkError(f"{self.name} cannot run at a share of its width: it was read from a model")
+        return narrowed(self, r)
 
     def including(self, *parts: str) -> Network:
         """The same network with its stem, its transitions, its head, or several; raises NetworkError for another."""
