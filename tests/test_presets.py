@@ -1,6 +1,7 @@
 """Published dynamic networks: each predicts on every device and says where it is from and what is assumed."""
 
 import json
+import re
 
 import pytest
 
@@ -22,6 +23,18 @@ WANTED = [
     "lcnet-resnet50",
     "laudnet-token-t2t-vit-19",
     "laudnet-head-t2t-vit-19",
+    "skipnet-resnet38",
+    "skipnet-resnet74",
+    "skipnet-resnet110",
+    "dynconv-resnet32",
+    "dynconv-mobilenetv2",
+    "blockdrop-resnet32",
+    "blockdrop-resnet110",
+    "blockdrop-resnet101",
+    "slimmable-mobilenetv2",
+    "usnet-mobilenetv2",
+    "dynamicvit-deit-s",
+    "adavit-deit-s",
 ]
 
 
@@ -35,8 +48,9 @@ def test_every_preset_predicts(device):
     for name in PRESETS:
         preset, network = latpred.load_preset(name)
         report = latpred.predict(network, profile, preset.paradigm.at_rates(0.5))
-        assert 0 < report.latency_s < 2 * report.static_latency_s, name
-        assert 0.2 < report.macs_ratio < 0.7, name
+        # DynConv costs the most in ResNet-32, where the first convolution computes nine pixels for each active one.
+        assert 0 < report.latency_s < 5 * report.static_latency_s, name
+        assert 0.15 < report.macs_ratio < 0.75, name
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -52,7 +66,7 @@ def test_every_preset_predicts_on_the_command_line(run, name):
 def test_every_preset_says_where_it_is_from(name):
     preset, network = latpred.load_preset(name.upper())
     assert name == f"{preset.method}-{network.name}"
-    assert any(year in preset.source for year in ("2018", "2020", "2022", "2024"))
+    assert re.search(r" 20(18|19|2\d)\b", preset.source)
     assert len(preset.assumed) > 20
 
 
@@ -63,6 +77,8 @@ def test_every_preset_says_where_it_is_from(name):
         ("lasnet-resnet50", latpred.Spatial(S=[4, 4, 2, 1], r=0.5)),
         ("bas-resnet50", latpred.Channel(G=1, r=0.5)),
         ("laudnet-layer-resnet50", latpred.Layer(r=0.5)),
+        ("blockdrop-resnet101", latpred.Layer(r=0.5, masker="none")),
+        ("usnet-mobilenetv2", latpred.Width(r=0.5)),
     ],
 )
 def test_a_preset_is_its_paradigm(name, paradigm):
@@ -78,7 +94,7 @@ def test_image_size_reaches_the_backbone():
 
 
 def test_an_unknown_preset():
-    with pytest.raises(latpred.NetworkError, match=r"unknown preset 'dynconv'; .*hoose bas-resnet50, "):
+    with pytest.raises(latpred.NetworkError, match=r"unknown preset 'dynconv'; .*hoose adavit-deit-s, "):
         latpred.load_preset("dynconv")
     with pytest.raises(latpred.NetworkError, match=r"did you mean dynconv-resnet101\?"):
         latpred.load_preset("dyncnv-resnet101")

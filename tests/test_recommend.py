@@ -92,10 +92,47 @@ def test_included_parts_change_nothing():
     assert dataclasses.replace(plain, asked=included.asked) == included
 
 
-@pytest.mark.parametrize("target", [latpred.load_network("t2t-vit-19"), RESNET.block(1), RESNET.stage(1)])
-def test_what_has_no_stages(target):
-    with pytest.raises(latpred.InputError, match="has no stages, so no granularity to choose"):
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("t2t-vit-19", "t2t-vit-19 skips by layer, token, head"),
+        ("densenet121", "densenet121 is static"),
+        (RESNET.block(1), "has no stages"),
+        (RESNET.stage(1), "has no stages"),
+    ],
+)
+def test_what_has_no_granularity(target, why):
+    with pytest.raises(latpred.InputError, match=f"{why}, so no granularity to choose"):
         latpred.recommend_granularity(target, V100, 0.6)
+
+
+@pytest.mark.parametrize("paradigm", ["spatial", "channel"])
+def test_stages_that_cannot_skip_have_no_candidates(paradigm):
+    """Nothing leads past the first and the last inverted residual of MobileNetV2, which are stages of their own."""
+    found = latpred.recommend_granularity("mobilenetv2", TX2, 0.6, paradigm=paradigm)
+    assert found.without_choice == found.to_dict()["without_choice"] == [1, 7]
+    assert (found.choice[0], found.choice[6]) == (1, 1)
+    assert sorted({candidate.stage for candidate in found.candidates}) == [2, 3, 4, 5, 6]
+    assert [sum(row.chosen for row in found.candidates if row.stage == stage) for stage in range(1, 8)] == [
+        0,
+        *5 * [1],
+        0,
+    ]
+    assert found.rates == (0.6,) * 7
+
+
+def test_a_choice_within_stages_of_several_kinds_fits_them_all():
+    """Stage 1 of a network of bottlenecks and basic blocks: S is of the map, G of what both kinds' channels allow."""
+    runs = [
+        {"kind": "bottleneck", "c_in": 64, "c_out": 96, "blocks": 1},
+        {"kind": "basic", "c_in": 96, "c_out": 96, "blocks": 2},
+    ]
+    stage = latpred.Stage(c_in=64, c_out=96, blocks=runs)
+    network = latpred.Network(name="mine", stem=latpred.Stem(c_out=64, kernel=3, stride=4), stages=[stage])
+    assert latpred.recommend_granularity(network, TX2, 0.6).without_choice == []
+    # 24 channels within the bottleneck and 96 within the basic blocks: groups of 8 divide both.
+    rows = latpred.recommend_granularity(network, TX2, 0.6, paradigm="channel").candidates
+    assert [row.granularity for row in rows] == [1, 2, 4, 8, None]
 
 
 @pytest.mark.parametrize("tolerance", [-0.1, float("inf"), float("nan")])

@@ -148,11 +148,11 @@ def list_all_networks(form: str) -> None:
     known = [load_network(name) for name in list_networks()]
     if form == "table":
         from latpred.show.catalogue_tables import presets_table
-        from latpred.show.network_tables import networks_table
+        from latpred.show.network_tables import networks_tables
 
         presets = {preset.method: preset for preset, _ in map(load_preset, list_presets())}
-        blocks = "Blocks: <network>-stage<k>, and <network>-stage<k>-first"
-        output.print_rich(networks_table(known), blocks, "", presets_table(presets.values()))
+        blocks = "MACs: with stem and head. Blocks: <network>-stage<k>, and <network>-stage<k>-first"
+        output.print_rich(*networks_tables(known), blocks, "", presets_table(presets.values()))
     else:
         records = [_network_record(network) for network in known]
         for name in list_presets():

@@ -16,7 +16,7 @@ from latpred.prediction import predict as predict_latency
 from latpred.report import Report
 from latpred.workloads.blocks import Block
 from latpred.workloads.catalogue import AnyNetwork
-from latpred.workloads.networks import Network
+from latpred.workloads.networks import Network, PlacedNetwork
 from latpred.workloads.paradigms import Paradigm
 
 if TYPE_CHECKING:
@@ -101,9 +101,11 @@ def _sample_rates(
         raise click.UsageError(f"{' and '.join(given)} give the rates; keep one")
     if not (rates or beta or masks):
         return None
-    if len(targets) != 1 or not isinstance(targets[0], Network):
-        raise click.UsageError(f"{given[0]} needs one network of residual blocks: --network NAME")
+    if len(targets) != 1 or not isinstance(targets[0], PlacedNetwork):
+        raise click.UsageError(f"{given[0]} needs one network: --network NAME")
     network = targets[0]
+    if not network.paradigms:
+        raise click.UsageError(f"{network.name} is static: nothing of it can be skipped; leave {given[0]} out")
     if masks:
         S = skipping.one_setting("S", skipped["S"])
         skipped["spatial_r"] = _mask_rates(masks, getattr(preset, "S", None) if S is None else S, network)
@@ -116,7 +118,7 @@ def _sample_rates(
     return of_samples
 
 
-def _read(path: Path, network: Network) -> NDArray[Any]:
+def _read(path: Path, network: PlacedNetwork) -> NDArray[Any]:
     from latpred.workloads.rates import check_width, read_rates
 
     rates = read_rates(path)
@@ -124,7 +126,7 @@ def _read(path: Path, network: Network) -> NDArray[Any]:
     return rates
 
 
-def _draw(beta: tuple[float, ...], network: Network, draws: int | None = None, seed: int = 0) -> NDArray[Any]:
+def _draw(beta: tuple[float, ...], network: PlacedNetwork, draws: int | None = None, seed: int = 0) -> NDArray[Any]:
     import numpy as np
 
     from latpred.studies.distribution import DEFAULT_DRAWS, checked_draws
@@ -146,7 +148,7 @@ def _origin(beta: tuple[float, ...], of_samples: Sized | None, seed: int | None)
     )
 
 
-def _mask_rates(path: Path, S: Any, network: Network) -> tuple[float, ...]:
+def _mask_rates(path: Path, S: Any, network: PlacedNetwork) -> tuple[float, ...]:
     from latpred.workloads.masks import rates_from_masks
 
     if S is None:
@@ -166,7 +168,7 @@ def _answer(
     **settings: Any,
 ) -> tuple[Report, Distribution | None]:
     report = predict_latency(target, profile, paradigm, **settings)
-    if of_samples is None or not isinstance(target, Network):
+    if of_samples is None or not isinstance(target, PlacedNetwork):
         return report, None
     from latpred.studies.distribution import predict_samples
 

@@ -106,5 +106,5 @@ def presets_table(presets: Iterable[Preset]) -> FittedTable:
     table = new_table("Published dynamic networks: <method>-<network>", columns, left=4)
     for preset in presets:
         networks = ", ".join(preset.networks)
-        table.add_row(preset.method, preset.title, preset.paradigm.text(rates=False), networks)
+        table.add_row(preset.method, preset.title, preset.paradigm.text(rates=False, whole=True), networks)
     return table

@@ -10,25 +10,40 @@ from latpred.units import count
 from latpred.workloads.blocks import Block, ConvolutionalBlock, TransformerBlock
 from latpred.workloads.catalogue import AnyNetwork
 from latpred.workloads.lowering import PLAIN, Step
-from latpred.workloads.networks import Network, PlacedNetwork, VisionTransformer
+from latpred.workloads.networks import PARTS, Network, PlacedNetwork, VisionTransformer
 from latpred.workloads.paradigms import Static, spelled
 
 
-def networks_table(networks: Iterable[AnyNetwork]) -> FittedTable:
-    """A row per network."""
-    columns = ("network", "title", "alias", "blocks", "channels", "maps", "can skip")
-    table = new_table("Networks", columns, left=3, texts=("maps", "can skip"), gives_way=("title", "maps"))
+def networks_tables(networks: Iterable[AnyNetwork]) -> Iterator[FittedTable]:
+    """A table for each way to skip, with a row per network: its blocks, how many can, and its multiply-adds in all."""
+    alike: dict[tuple[str, ...], list[AnyNetwork]] = {}
     for network in networks:
-        table.add_row(
-            network.name,
-            network.title,
-            ", ".join(network.aliases),
-            spelled(tuple(network.blocks_per_stage), whole=True) or "0",
-            spelled(tuple(_channels(blocks[-1]) for blocks in network.stage_blocks), whole=True),
-            ", ".join(f"{height}×{width}" for height, width in network.maps),
-            ", ".join(network.paradigms) or "nothing",
-        )
-    return table
+        alike.setdefault(network.paradigms, []).append(network)
+    for paradigms, members in sorted(alike.items(), key=lambda group: (not group[0], -len(group[1]))):
+        title = f"Networks that skip by {', '.join(paradigms) or 'nothing: they are static'}"
+        table = new_table(title, ("network", "alias", "blocks", "skip", "image", "MACs"), left=2)
+        for network in members:
+            height, width = network.image_size
+            table.add_row(
+                network.name,
+                ", ".join(network.aliases),
+                spelled(tuple(network.blocks_per_stage), whole=True),
+                _able(network),
+                str(height) if height == width else f"{height}×{width}",
+                count(sum(step.macs(1) for step in _whole(network).lower(Static(), PLAIN).steps)),
+            )
+        yield table
+
+
+def _able(network: PlacedNetwork) -> str:
+    """How many of its blocks can skip."""
+    able, blocks = sum(bool(placed.block.paradigms) for placed in network.blocks), len(network.blocks)
+    return "none" if not able else "all" if able == blocks else f"{able} of {blocks}"
+
+
+def _whole(network: PlacedNetwork) -> PlacedNetwork:
+    """The network with all that stands around its blocks."""
+    return network.including(*PARTS) if isinstance(network, Network) else network
 
 
 def _channels(block: Block) -> int:
@@ -43,7 +58,7 @@ def network_table(network: PlacedNetwork) -> FittedTable:
     table = new_table(
         f"{network.name} {network.title}".rstrip(), columns, left=1, texts=("kind", "can skip"), gives_way=("kind",)
     )
-    whole = network.including("stem", "transitions", "head") if isinstance(network, Network) else network
+    whole = _whole(network)
     _add_part(table, "stem", list(whole.opening(PLAIN)))
     for number, (blocks, (height, width)) in enumerate(zip(network.stage_blocks, network.maps, strict=True), start=1):
         _add_part(table, "transition", list(whole.before_stage(number, PLAIN)))
@@ -107,6 +122,7 @@ def transformer_table(network: VisionTransformer) -> FittedTable:
         "heads": f"{network.heads} of {network.head_dim}",
         "MLP ratio": network.mlp_ratio,
         "blocks": network.depth,
+        "can skip": ", ".join(network.paradigms),
         "MACs": count(macs),
     }
     for name, value in properties.items():

@@ -19,7 +19,7 @@ from latpred.records import one_number
 from latpred.studies.recommendation import recommended
 from latpred.units import seconds
 from latpred.wording import quoted
-from latpred.workloads.catalogue import AnyNetwork, list_presets, load_preset
+from latpred.workloads.catalogue import AnyNetwork, presets_on
 from latpred.workloads.networks import PlacedNetwork
 from latpred.workloads.operators import Operator
 from latpred.workloads.paradigms import SINGLE, Channel, Paradigm, Spatial
@@ -76,9 +76,8 @@ class Comparison(Answer, Shown):
 def candidates(asked: Asked) -> dict[str, Paradigm]:
     """What there is to compare for a network: its paradigms and the published methods on it, equal ones together."""
     names = {paradigm: [paradigm.name] for paradigm in one_of_each(asked)}
-    for preset, backbone in map(load_preset, list_presets()):
-        if backbone.name == asked.target:
-            names.setdefault(preset.paradigm, []).append(preset.method)
+    for preset in presets_on(asked.target):
+        names.setdefault(preset.paradigm, []).append(preset.method)
     return {", ".join(same): paradigm for paradigm, same in names.items()}
 
 
@@ -126,8 +125,8 @@ def compare(
     Raises
     ------
     InputError
-        A target outside (0, 1], or any error of `latpred.predict` for the static network. A paradigm that cannot be
-        predicted is a row with a note.
+        A target outside (0, 1], a network that cannot skip, or any error of `latpred.predict` for the static network. A
+        paradigm that cannot be predicted is a row with a note.
     """
     target_macs = one_number(target_macs, "target-macs")
     if not 0 < target_macs <= 1:
@@ -135,6 +134,8 @@ def compare(
     asked = ask(network, profile, batch=batch, model=model, precision=precision, library=library)
     if paradigms is None:
         paradigms = candidates(asked)
+        if not paradigms:
+            raise InputError(f"{asked.target} is static: nothing of it can be skipped, and there is nothing to compare")
     if not isinstance(paradigms, Mapping):
         raise InputError(f'paradigms come by name, as in {{"fine": Spatial(S=1, r=1)}}, got {quoted(paradigms)}')
     for paradigm in paradigms.values():

@@ -16,7 +16,7 @@ from latpred.prediction import STATIC, static_rows
 from latpred.question import ask, checked_paradigm
 from latpred.records import numbers, whole_number
 from latpred.units import duration, si
-from latpred.workloads.networks import Network, PlacedNetwork
+from latpred.workloads.networks import PlacedNetwork
 from latpred.workloads.paradigms import Joint, Paradigm, Spatial
 from latpred.workloads.rates import check_width, checked_rates
 
@@ -63,7 +63,7 @@ class Distribution:
 
 
 def predict_samples(
-    network: Network | str | Path,
+    network: PlacedNetwork | str | Path,
     profile: HardwareProfile | str | Path,
     paradigm: Paradigm,
     rates: NDArray[np.float64],

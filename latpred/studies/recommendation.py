@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
 from latpred.notebook import Shown
-from latpred.prediction import break_even_of, curve
+from latpred.prediction import break_even_of, curve, untimed
 from latpred.question import Answer, Asked, ask
 from latpred.records import numbers, one_number
 from latpred.report import kernels_in_words
@@ -104,7 +104,6 @@ class Recommendation(Answer, Shown):
     choice: tuple[int, ...]
     candidates: tuple[Candidate, ...]
     neighbours: tuple[Neighbour, ...]
-    #: Measured latency at an S chosen so over the least, minus 1: 95th percentile on shapes left out of the fit.
     regret_p95: float | None = None
 
     @property
@@ -126,6 +125,11 @@ class Recommendation(Answer, Shown):
     def static_is_faster(self) -> list[int]:
         """Stages, counted from 1, in which even the chosen granularity is slower than the static network."""
         return [candidate.stage for candidate in self.candidates if candidate.chosen and candidate.ratio > 1]
+
+    @property
+    def without_choice(self) -> list[int]:
+        """Stages, counted from 1, in which no block can skip so; their 1 in the choice says nothing."""
+        return sorted({*range(1, len(self.choice) + 1)} - {candidate.stage for candidate in self.candidates})
 
     @property
     def symbol(self) -> str:
@@ -166,6 +170,7 @@ class Recommendation(Answer, Shown):
             "r": list(self.rates),
             "tolerance": self.tolerance,
             "static_is_faster": self.static_is_faster,
+            "without_choice": self.without_choice,
             "regret_p95": self.regret_p95,
             "neighbours": [
                 {
@@ -197,7 +202,8 @@ def recommend_granularity(
 
     Candidates are every S that divides the stage's map and is smaller than it (the whole map is layer skipping, which
     is listed as the alternative), on a map that is not square also every power of two; or every power of two that
-    divides the inner channels of the stage. A stem or head that the network includes skips nothing and changes nothing.
+    divides the inner channels of the stage. A stem or head that the network includes skips nothing and changes nothing,
+    and where no block of a stage can skip so, 1 stands in its place, without candidates.
 
     Parameters
     ----------
@@ -212,8 +218,8 @@ def recommend_granularity(
     Raises
     ------
     InputError
-        A network without stages; a rate outside (0, 1], a number of rates that is not the number of stages, a tolerance
-        that is negative or not finite, a paradigm without granularity.
+        A network without stages that can skip so; a rate outside (0, 1], a number of rates that is not the number of
+        stages, a tolerance that is negative or not finite, a paradigm without granularity.
 
     Examples
     --------
@@ -234,16 +240,20 @@ def recommended(
 ) -> Recommendation:
     """`recommend_granularity` for a question that was checked."""
     network = asked.of
-    if not isinstance(network, PlacedNetwork) or not {"spatial", "channel"} & set(network.paradigms):
-        raise InputError(f"{asked.target} has no stages, so no granularity to choose; give a residual network")
     if not isinstance(paradigm, str) or paradigm not in ("spatial", "channel"):
         raise InputError(f"paradigm {quoted(paradigm)} has no granularity; choose spatial or channel")
+    if not isinstance(network, PlacedNetwork):
+        raise InputError(f"{asked.target} has no stages, so no granularity to choose; give a residual network")
+    if paradigm not in network.paradigms:
+        how = f"skips by {', '.join(network.paradigms)}" if network.paradigms else "is static"
+        raise InputError(f"{asked.target} {how}, so no granularity to choose; give a network that skips by {paradigm}")
     masks = r if isinstance(r, MaskRates) else None
     if masks and paradigm != "spatial":
         raise InputError("masks of pixels say nothing of channels; give r")
     tolerance = (0.0 if masks else DEFAULT_TOLERANCE) if tolerance is None else _checked_tolerance(tolerance)
     # At the rates asked for, and a little lower and higher; masks have their own rates only.
     shifts = (0.0,) if masks else (-NEIGHBOUR, 0.0, NEIGHBOUR)
+    middle = len(shifts) // 2
     arguments = [
         (number, asked.about(network.stage(number)), options, shifts, tolerance, masks is not None)
         for number, options in enumerate(_options(network, paradigm, r), start=1)
@@ -251,14 +261,15 @@ def recommended(
     choices, near, found = zip(*answers(_stage, arguments, executor=executor), strict=True)
     candidates = [candidate for stage in found for candidate in stage]
     by_shift = list(zip(*choices, strict=True))
-    rates = tuple(candidate.rate for candidate in candidates if candidate.chosen)
-    calibration = asked.cost_model.calibration
+    chosen_rates = {candidate.stage: candidate.rate for candidate in candidates if candidate.chosen}
+    rates = tuple(chosen_rates.get(number, float(at[middle])) for number, at in enumerate(near, start=1))
+    calibration = None if untimed(network, asked.cost_model.form) else asked.cost_model.calibration
     return Recommendation(
         asked=asked,
         paradigm=paradigm,
         tolerance=tolerance,
         rates=rates,
-        choice=by_shift[len(by_shift) // 2],
+        choice=by_shift[middle],
         candidates=tuple(candidates),
         neighbours=tuple(
             Neighbour(shift, tuple(map(float, at)), choice)
@@ -272,9 +283,11 @@ def recommended(
 def _stage(
     number: int, stage: Asked, options: Sequence[Paradigm], shifts: Sequence[float], tolerance: float, masked: bool
 ) -> tuple[list[int], NDArray[np.float64], list[Candidate]]:
-    """The choice at each shift of the rate, the shifted rates, and every candidate of a stage."""
+    """The choice at each shift of the rate, the shifted rates, and every candidate of a stage; none where it cannot skip."""
     *granular, _ = options
     shifted = [_shifted(option.rate, shifts) for option in granular]
+    if granular[0].name not in stage.of.paradigms:
+        return [1] * len(shifts), shifted[0], []
     latencies = np.array([curve(stage, option, at).latency_s for option, at in zip(granular, shifted, strict=True)])
     skips = np.array([at <= 1 - MIN_SKIPPED for at in shifted]) if masked else np.ones(latencies.shape, dtype=bool)
     if skips.any():
@@ -291,10 +304,9 @@ def _options(
 ) -> Iterator[tuple[Paradigm, ...]]:
     """Per stage, every granularity at its rate, and last layer skipping."""
     kind = SINGLE[paradigm]
-    masks = r if isinstance(r, MaskRates) else None
+    masks, single = (r, ()) if isinstance(r, MaskRates) else (None, _checked_rates(network, r))
     if masks:
         masks.check(network)
-    single = () if isinstance(r, MaskRates) else _checked_rates(network, r)
     for number in range(1, len(network.maps) + 1):
         values = network.stage(number).granularities(paradigm)
         rates = [masks.rate(number, S) for S in values] if masks else [single[number - 1]] * len(values)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from os.path import isfile
 from pathlib import Path
-from typing import Annotated, ClassVar, NamedTuple, TypeAlias
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeAlias
 
 from pydantic import Field, field_validator
 
@@ -17,7 +17,7 @@ from latpred.records import Plain, Record
 from latpred.wording import did_you_mean, listed, quoted, unknown
 from latpred.workloads.blocks import KINDS, Block, Bottleneck
 from latpred.workloads.networks import Network, PlacedNetwork, VisionTransformer
-from latpred.workloads.paradigms import SINGLE, Joint, Paradigm
+from latpred.workloads.paradigms import NAMED, Joint, Paradigm
 
 #: Characters of a path that an error line shows.
 MOST_OF_A_PATH = 300
@@ -27,7 +27,8 @@ AnyNetwork: TypeAlias = PlacedNetwork
 #: Records that a network file can hold, by its `kind`.
 _KINDS: dict[str, type[Network] | type[VisionTransformer]] = {"residual": Network, "transformer": VisionTransformer}
 
-
+#: Where a shipped file has its network's other names.
+_ALIASES = re.compile(r"^aliases: \[(.*)\]$", re.MULTILINE)
 #: The name of a block: its network's, the number of its stage, and its place in it, where that is not the repeated one.
 _BLOCK = re.compile(r"(.+)-stage(\d{1,9})(-first|-block\d{1,9})?")
 
@@ -65,16 +66,22 @@ class Preset(Record):
     @classmethod
     def _parts(cls, settings: object) -> object:
         """A file writes a mapping of part to settings, without rates."""
-        if not isinstance(settings, dict) or not set(settings) <= set(SINGLE):
-            raise ValueError(f"must map {', '.join(SINGLE)} to settings, got {quoted(settings)}")
-        parts = [SINGLE[name](r=1.0, **(fields or {})) for name, fields in settings.items()]
+        if not isinstance(settings, dict) or not set(settings) <= set(NAMED):
+            raise ValueError(f"must map {', '.join(NAMED)} to settings, got {quoted(settings)}")
+        parts = [NAMED[name](r=1.0, **(fields or {})) for name, fields in settings.items()]
         return parts[0] if len(parts) == 1 else Joint(*parts)
 
 
 @lru_cache(maxsize=2)
 def _files(folder: str) -> dict[str, Path]:
-    """Shipped files of a folder by name."""
-    return {path.stem: path for path in sorted(data_folder(folder).glob("*.yaml"))}
+    """Shipped files of a folder by name, numbers in names in order."""
+    paths = {path.stem: path for path in data_folder(folder).glob("*.yaml")}
+    return {name: paths[name] for name in sorted(paths, key=_in_order)}
+
+
+def _in_order(name: str) -> list[Any]:
+    """Text and numbers in turn, by which resnet18 comes before resnet101."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 def list_networks() -> list[str]:
@@ -123,15 +130,28 @@ def _load(name: str) -> AnyNetwork:
         if not isfile(name):
             raise NetworkError(f"there is no network file {quoted(name, most=MOST_OF_A_PATH)}")
         return _read(Path(name))
-    for shipped, path in _files("workloads/zoo").items():
-        # Most files do not even hold the word, and reading text is much faster than parsing it.
-        if name.lower() in path.read_text(encoding="utf-8") and name.lower() in _shipped(shipped).aliases:
-            return _shipped(shipped)
+    if _as_typed(name) in _other_names():
+        return _shipped(_other_names()[_as_typed(name)])
     if name.lower() in list_presets():
         raise NetworkError(f"{name} is a preset, a network with what it skips; give it as --preset, or to load_preset")
     if _BLOCK.fullmatch(name.lower()):
         raise NetworkError(f"{name} is a block; give it as --block, or to load_block")
     raise NetworkError(unknown("network", name, list_networks(), "the path of a .yaml file"))
+
+
+@lru_cache(maxsize=1)
+def _other_names() -> dict[str, str]:
+    """Names and aliases of the shipped networks as people may type them; reading text is faster than parsing it."""
+    found: dict[str, str] = {}
+    for name, path in _files("workloads/zoo").items():
+        aliases = _ALIASES.search(path.read_text(encoding="utf-8"))
+        found |= dict.fromkeys(map(_as_typed, [name, *(aliases[1].split(",") if aliases else ())]), name)
+    return found
+
+
+def _as_typed(name: str) -> str:
+    """What of a name counts: `ResNet-50` and `resnet_50` are resnet50. Dots do, for 1.6gf is not 16gf."""
+    return re.sub("[-_ ]", "", name.lower())
 
 
 @lru_cache
@@ -155,6 +175,11 @@ def list_presets() -> list[str]:
     True
     """
     return [f"{method}-{network}" for method in _files("workloads/zoo/presets") for network in _preset(method).networks]
+
+
+def presets_on(network: str) -> list[Preset]:
+    """The published dynamic networks on a backbone, by its name."""
+    return [preset for method in _files("workloads/zoo/presets") if network in (preset := _preset(method)).networks]
 
 
 @lru_cache
