@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +15,9 @@ from latpred.workloads.paradigms import Paradigm
 
 if TYPE_CHECKING:
     import pandas
+
+#: More different names of operators outside the stages are no list that a person reads.
+MOST_NAMES = 30
 
 
 class OperatorRow(NamedTuple):
@@ -128,6 +132,17 @@ class Totals:
         """The sums and ratios by name."""
         names = ("latency_s", "static_latency_s", "ratio", "macs", "static_macs", "macs_ratio")
         return {name: getattr(self, name) for name in names}
+
+
+def collected(names: Sequence[str]) -> list[str]:
+    """Names under which operators outside the stages stand together: their own, or without numbers where they are many.
+
+    >>> collected(["conv1", "conv2"]), set(collected([f"join{n} branch 2 norm" for n in range(99)]))
+    (['conv1', 'conv2'], {'join branch norm'})
+    """
+    if len(set(names)) <= MOST_NAMES:
+        return list(names)
+    return [re.sub(r" ?\d+", "", name) for name in names]
 
 
 @dataclass(frozen=True)

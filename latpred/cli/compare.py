@@ -57,7 +57,7 @@ def compare(
         for profile in options.load_devices(devices):
             asked = ask(network, profile, **how)
             chosen = _chosen(preset, network) or candidates(asked)
-            found = compare_paradigms(network, profile, target_macs, chosen, **how)
+            found = compare_paradigms(network, profile, target_macs, chosen or None, **how)
             rows.append((f"{network.name} on {profile.name}", found))
             notes.append(output.notes_of(network, profile, how))
             if plot:

@@ -20,6 +20,8 @@ PARTS = (
     ("l2_s", "L2", "green", "▒"),
     ("launch_s", "launch", "magenta", "░"),
 )
+#: Where there are more operators, those are left out that take less than this share of the latency.
+MOST_OPERATORS, LEAST_SHARE = 32, 0.01
 #: Characters of the longest bar, at least and at most.
 BAR_WIDTHS = Measurement(36, 48)
 
@@ -28,9 +30,15 @@ def bar_table(explanation: Explanation) -> FittedTable:
     """A bar per operator; the longest fills the width."""
     table = new_table(heading(explanation.report), ("operator", "latency", _key()), texts=(_key().plain,))
     longest = max(share.latency_s for share in explanation.shares)
-    for share in explanation.shares:
+    for share in _shown(explanation):
         table.add_row(label(share), seconds(share.latency_s), Bar(share, longest))
     return table
+
+
+def _shown(explanation: Explanation) -> list[Share]:
+    """The operators that are worth a line."""
+    least = LEAST_SHARE * explanation.report.latency_s if len(explanation.shares) > MOST_OPERATORS else 0.0
+    return [share for share in explanation.shares if share.latency_s >= least]
 
 
 def label(share: Share) -> str:
@@ -86,7 +94,7 @@ def fill_table(explanation: Explanation) -> FittedTable:
     tiled = _tiled(explanation)
     columns = ("tile", "tiles full", "waves full", "lanes full") if tiled else ()
     table = new_table("", ("operator", *columns, "MACs/byte", "of roofline"), gives_way=("lanes full", "MACs/byte"))
-    for share in explanation.shares:
+    for share in _shown(explanation):
         shape = "" if share.tile is None else "×".join(map(str, share.tile))
         fills = ["", "", ""] if share.fill is None else [f"{part:.0%}" for part in share.fill]
         intensity = f"{share.macs_per_byte:.1f}" if share.macs_per_byte else ""
@@ -95,7 +103,7 @@ def fill_table(explanation: Explanation) -> FittedTable:
 
 
 def _tiled(explanation: Explanation) -> bool:
-    return any(share.tile for share in explanation.shares)
+    return any(share.tile for share in _shown(explanation))
 
 
 def remedy_table(explanation: Explanation) -> FittedTable | str:
@@ -115,7 +123,12 @@ def explanation_text(explanation: Explanation) -> str:
         "tile: channels × height × width, before them the patches that are processed together",
         "full: shares of the tiles inside the map, of the waves' engines at work, of the lanes in use",
     ]
-    lines = [
+    shown, total = _shown(explanation), explanation.report.latency_s
+    lines = []
+    if less := len(explanation.shares) - len(shown):
+        rest = 1 - sum(share.latency_s for share in shown) / total
+        lines.append(f"left out: {less} lines of less than {LEAST_SHARE:.0%} each, {rest:.1%} of the time together")
+    lines += [
         *(of_tiles if _tiled(explanation) else []),
         f"roofline: off-chip bandwidth below {explanation.ridge_macs_per_byte:.1f} MACs/byte, arithmetic above",
         "",

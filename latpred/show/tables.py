@@ -7,9 +7,10 @@ from itertools import starmap
 from math import floor, isnan
 from typing import TYPE_CHECKING
 
-from latpred.report import OperatorRow, Report, Subtotal, Totals, kernels_in_words, largest_part
+from latpred.report import OperatorRow, Report, Subtotal, Totals, collected, kernels_in_words, largest_part
 from latpred.show.layout import FittedTable, new_table
 from latpred.units import count, number, seconds, si, with_band
+from latpred.wording import in_stages
 from latpred.workloads.networks import Network
 from latpred.workloads.paradigms import spelled
 
@@ -63,17 +64,23 @@ def _totals(rows: Sequence[OperatorRow]) -> list[str]:
 def stage_table(report: Report, network: Network) -> FittedTable:
     """A row per stage of a network, then its other parts, then the total."""
     compared = ("of static", "dynamic", "static", "rℓ") if report.paradigm.parts else ("latency",)
-    columns = ("stage", "map", "blocks", "MACs", *compared, "share")
+    of_stages = ("stage", "map", "blocks") if network.stages else ("part",)
+    columns = (*of_stages, "MACs", *compared, "share")
     table = new_table(heading(report), columns, gives_way=("map", "blocks", "share", "MACs"))
     for stage, shape, (height, width) in zip(report.stages, network.stages, network.maps, strict=True):
         place = (str(stage.stage), f"{height}×{width}", str(shape.count))
         table.add_row(*place, *_compared_cells(stage, compared), f"{stage.latency_s / report.latency_s:.1%}")
-    for row in (row for row in report.operators if row.stage is None):
-        cells = _compared_cells(Subtotal((row,), (row,)), compared)
-        table.add_row(row.name, "", "", *cells, f"{row.latency_s / report.latency_s:.1%}")
+    aside = ("",) * (len(of_stages) - 1)
+    outside = [row for row in report.operators if row.stage is None]
+    names = collected([row.name for row in outside])
+    for name in dict.fromkeys(names):
+        rows = tuple(row for row, own in zip(outside, names, strict=True) if own == name)
+        part = Subtotal(rows, rows)
+        label = f"{name} ×{len(rows)}" if len(rows) > 1 else name
+        table.add_row(label, *aside, *_compared_cells(part, compared), f"{part.latency_s / report.latency_s:.1%}")
     table.add_section()
-    blocks = sum(network.blocks_per_stage)
-    table.add_row("total", "", str(blocks), *_compared_cells(report, compared), "")
+    blocks = ("", str(sum(network.blocks_per_stage))) if network.stages else ()
+    table.add_row("total", *blocks, *_compared_cells(report, compared), "")
     return table
 
 
@@ -161,7 +168,8 @@ def _candidate_cells(candidate: Candidate) -> list[str]:
         seconds(candidate.latency_s),
         seconds(candidate.static_latency_s),
         f"{candidate.ratio:.3f}",
-        f"{candidate.margin:+.1%}",
+        # Adding 0 makes a plain 0 of a negative one.
+        f"{round(candidate.margin, 3) + 0.0:+.1%}",
         _break_even_cell(candidate.break_even_rate),
     ]
 
@@ -180,9 +188,11 @@ def recommendation_text(recommendation: Recommendation) -> str:
         f"Per stage the smallest {symbol} within {recommendation.tolerance:.1%} of the fastest at {at}.",
     ]
     if recommendation.static_is_faster:
-        slower = recommendation.static_is_faster
-        stages = f"stage{'s' if len(slower) > 1 else ''} {', '.join(map(str, slower))}"
+        stages = in_stages(recommendation.static_is_faster)
         lines.append(f"In {stages} the static block is faster than any of them.")
+    if recommendation.without_choice:
+        stages = in_stages(recommendation.without_choice)
+        lines.append(f"In {stages} no block can skip so: the 1 there only keeps the place.")
     if not recommendation.neighbours:
         lines.append("An S at which the masks skip less than 1% of the patches is not chosen.")
     for neighbour in recommendation.neighbours:
@@ -228,7 +238,7 @@ def distribution_text(spread: Distribution) -> str:
     return (
         f"over {drawn}: {figures}\n"
         f"mean ℓ(r) = {si(spread.mean_s, 's', 4)}, but ℓ(mean r) = {si(spread.at_mean_rate_s, 's', 4)}: "
-        f"predicting from mean rates errs by {spread.gap:+.2%}"
+        f"predicting from mean rates errs by {round(spread.gap, 4) + 0.0:+.2%}"
     )
 
 

@@ -14,7 +14,7 @@ from latpred.models.interface import CostModel, Fill, cost_model
 from latpred.notebook import Shown
 from latpred.prediction import STATIC, planned, predict
 from latpred.question import Asked, Target
-from latpred.report import Report
+from latpred.report import Report, collected
 from latpred.studies.remedies import Remedy, remedies
 from latpred.workloads.lowering import Step
 from latpred.workloads.paradigms import Paradigm
@@ -138,29 +138,31 @@ def explain(
     lowered, rates = planned(asked, report.paradigm)
     figures = lowered.figures(asked.cost_model, asked.batch, rates)
     groups: dict[tuple[int | None, str], list[int]] = {}
+    outside = iter(collected([step.name for step in lowered.steps if step.stage is None]))
     for number, step in enumerate(lowered.steps):
+        name = next(outside) if step.stage is None else step.name
         if not step.omitted:
-            groups.setdefault((step.stage, step.name), []).append(number)
+            groups.setdefault((step.stage, name), []).append(number)
     roofline = cost_model("roofline", asked.profile, precision=precision)
     own = {part: values[0].tolist() for part, values in rates.items()}
     shares = []
-    for numbers in groups.values():
+    for (_, name), numbers in groups.items():
         places = lowered.places[numbers]
         steps = [lowered.steps[number].at(own) for number in numbers]
         found = Figures(*(values[0][places] for values in figures))
-        shares.append(_share(steps, found, asked, roofline))
+        shares.append(_share(name, steps, found, asked, roofline))
     ridge = asked.profile.peak_macs(precision) / asked.profile.copy_bandwidth
     return Explanation(report, asked.profile.overlap, ridge, tuple(shares), remedies(report))
 
 
-def _share(steps: list[Step], found: Figures, asked: Asked, roofline: CostModel) -> Share:
+def _share(name: str, steps: list[Step], found: Figures, asked: Asked, roofline: CostModel) -> Share:
     """Equal operators of a stage together; the tile and how full it is are those of the kernel that takes longest."""
     longest = steps[int(np.argmax(found.latency_s))].operator
     cost = asked.cost_model.cost(longest, asked.batch)
     bound = sum(step.executions * float(roofline.cost(step.operator, asked.batch).latency_s) for step in steps)
     latency, moved, l2 = (float(values.sum()) for values in (found.latency_s, found.bytes, found.l2_s))
     return Share(
-        name=steps[0].name,
+        name=name,
         stage=steps[0].stage,
         kernels=len(steps),
         compute_s=float(found.compute_s.sum()),

@@ -299,7 +299,7 @@ def latency_table(
 
 def _blocks(target: Any) -> tuple[str, list[Block]]:
     """The name of a table's target, and its blocks in order."""
-    if isinstance(target, PlacedNetwork):
+    if isinstance(target, PlacedNetwork) and target.blocks:
         return target.name, [placed.block for placed in target.blocks]
     if isinstance(target, Block):
         return target.name, [target]
