@@ -55,9 +55,10 @@ if TYPE_CHECKING:
     from latpred.studies.budget import budget
     from latpred.studies.budget.answer import Budget, Option
     from latpred.studies.explanation import Explanation, explain
+    from latpred.studies.granularity_choice import Recommendation
     from latpred.studies.latency_table import LatencyTable, latency_table
     from latpred.studies.pareto import pareto
-    from latpred.studies.recommendation import Recommendation, recommend_granularity
+    from latpred.studies.recommendation import recommend_granularity
     from latpred.studies.sweep import grid, sweep
 
 __version__ = "0.1.0"
@@ -72,7 +73,7 @@ _STUDIES = {
     "LatencyTable": "latency_table",
     "latency_table": "latency_table",
     "pareto": "pareto",
-    "Recommendation": "recommendation",
+    "Recommendation": "granularity_choice",
     "recommend_granularity": "recommendation",
     "grid": "sweep",
     "sweep": "sweep",

@@ -301,6 +301,7 @@ def test_an_end_leaves_no_file_and_no_process(tmp_path, number, code, message):
         text=True,
     )
     while len(processes_of(process.pid)) < 3:
+        assert process.poll() is None, process.stderr and process.stderr.read()
         time.sleep(0.05)
     time.sleep(1)
     (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
@@ -323,6 +324,7 @@ def test_a_command_survives_the_loss_of_a_worker(tmp_path):
         text=True,
     )
     while len(processes_of(process.pid)) < 4:  # the command, what tracks its resources, and two workers
+        assert process.poll() is None, process.stderr and process.stderr.read()
         time.sleep(0.01)
     os.kill(max(processes_of(process.pid)), signal.SIGKILL)
     out, err = process.communicate(timeout=60)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from latpred.studies.ablation import Ablation
     from latpred.studies.comparison import Comparison
     from latpred.studies.distribution import Distribution
-    from latpred.studies.recommendation import Candidate, Recommendation
+    from latpred.studies.granularity_choice import Candidate, Recommendation
 
 
 def operator_table(report: Report) -> FittedTable:
