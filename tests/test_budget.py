@@ -205,13 +205,13 @@ def test_what_is_sure_fits_to_the_upper_end_of_the_band(share, precision):
 
 
 def test_predictions_that_are_too_long_in_the_middle_may_go_beyond_the_limit():
-    """Layers in TF32 take between 0.919 and 1.057 of what is predicted: 0.986 in the middle, whatever the width."""
+    """Layers in TF32 take between 0.930 and 1.058 of what is predicted: 0.992 in the middle, whatever the width."""
     asked = ask("resnet50", H200, model="calibrated", precision="tf32")
     (error,) = (one for one in asked.cost_model.calibration.errors if one.name == "layer")
     (way,) = candidates.candidates_of(asked.of, ["layer"])[0]
     search = budget_search.Search(way, (asked,), candidates.table((asked,), way), np.array([0.01]), True)
     assert search.most_s == pytest.approx([0.01 / np.sqrt(error.low * error.high)], rel=1e-12)
-    assert search.most_s > 0.0101
+    assert search.most_s > 0.01008
 
 
 def test_what_is_sure_is_tried_at_higher_rates_with_its_own_band(monkeypatch):

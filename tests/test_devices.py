@@ -237,7 +237,7 @@ def calibrated(**changes):
         ({"numbers": None}, "calibrations 1 numbers: must be a list, got nothing"),
         ({"numbers": {}}, "calibrations 1: numbers kernel_s: missing; numbers large_efficiency: missing; "),
         ({"errors": {}}, "calibrations 1 errors: must not be empty"),
-        ({"errors__channel__low": 1.5}, "calibrations 1 errors 12: 'channel': low=1.5 is above high=1.1056"),
+        ({"errors__channel__low": 1.5}, "calibrations 1 errors 12: 'channel': low=1.5 is above high=1."),
         ({"errors__channel__low": -0.5}, "calibrations 1 errors 12: 'channel': low: must be at least 1e-09, got -0.5"),
         ({"errors__channel__n": 0}, "calibrations 1 errors 12: 'channel': n: must be at least 1, got 0"),
         (

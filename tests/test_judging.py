@@ -5,6 +5,7 @@ target in picoseconds, times a factor of its own, which a fit to rows of other s
 """
 
 from collections import Counter
+from itertools import pairwise
 from math import exp, log, sqrt
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -92,6 +93,17 @@ def expected_ratios():
     return np.array([factor / scale_without(name) for name, *_, factor in ROWS])
 
 
+def expected_band(shapes, ratios):
+    """A tenth of the way from the least ratio to the largest, and nine tenths, on which neighbours lie as far apart as
+    both weigh on average; the rows of a shape share its weight.
+    """
+    found = sorted((ratio, 1 / shapes.count(shape)) for shape, ratio in zip(shapes, ratios, strict=True))
+    places = [0.0]
+    for (_, left), (_, right) in pairwise(found):
+        places.append(places[-1] + (left + right) / 2)
+    return np.interp([0.1 * places[-1], 0.9 * places[-1]], places, [ratio for ratio, _ in found])
+
+
 def test_folds_are_the_shapes_and_operators_go_with_their_block(toy):
     folds = folds_of(toy)
     of_shape = {}
@@ -137,10 +149,9 @@ def test_errors_are_those_of_fits_to_the_other_shapes(toy):
         assert error.n == len(chosen)
         assert error.mean_error == pytest.approx(np.mean(np.abs(1 / chosen - 1)), abs=2e-4)
         assert error.median_error == pytest.approx(np.median(np.abs(1 / chosen - 1)), abs=2e-4)
-        # A tenth of the way from the least to the largest, between neighbours.
-        place, last = 0.1 * (len(chosen) - 1), len(chosen) - 1
-        ends = (np.interp(place, range(last + 1), chosen), np.interp(last - place, range(last + 1), chosen))
-        assert (error.low, error.high) == pytest.approx(ends, abs=2e-4)
+        assert (error.low, error.high) == pytest.approx(
+            expected_band([toy[n].shape for n in places], ratios[list(places)]), abs=2e-4
+        )
         figures = (error.median_error, error.mean_error, error.low, error.high)
         assert figures == tuple(round(figure, 4) for figure in figures)
     # Far from what a fit to all rows, or one that keeps the operators of E, would say of E.

@@ -86,8 +86,9 @@ def test_a_group_fits_the_narrower_of_input_and_inner_channels():
             predict(block, H200, Channel(G=64, r=0.5), batch=8)
 
 
-@pytest.mark.parametrize(("group", "expected"), [(1, 3), (2, 2), (4, 1), (8, 0), (16, 0)])
+@pytest.mark.parametrize(("group", "expected"), [(1, 8), (2, 8), (4, 1), (8, 0), (16, 0)])
 def test_a_sector_of_32_bytes_holds_eight_numbers_of_fp32(group, expected):
+    """Groups that fill no access of 16 bytes lie along the inputs, which counts as eight halvings."""
     assert halvings("fp32", group, gathers_in=True, gathers_out=True) == expected
 
 

@@ -36,17 +36,15 @@ _OVERLAP = "exponent p of (computeᵖ + memoryᵖ)^(1/p)"
 _TRITON = {
     "kernel_s": _number(1.4e-6, "constant time per kernel in a CUDA graph [s]"),
     "large_efficiency": _share(0.65, "share of the peak rate that a full device reaches with the largest tile"),
-    "middle_efficiency": _share(0.5, "the same with the middle tile, where there is one"),
-    "small_efficiency": _share(0.45, "the same with the smallest tile"),
-    "alone_slowdown": _number(1.2, "time of a step of four warps alone on an engine, over its share of a full one"),
+    "middle_efficiency": _share(0.43, "the same with the middle tile, where there is one"),
+    "small_efficiency": _share(0.18, "the same with the smallest tile"),
+    "alone_slowdown": _number(1.7, "time of a step of four warps alone on an engine, over its share of a full one"),
     "serial_s": _number(3.0e-7, "time of a step of a small kernel, which waits for memory [s]"),
-    "program_s": _number(7.0e-7, "time to start and end a program [s]"),
+    "program_s": _number(7.0e-7, "time to start and end a program of at most 32 outputs a thread [s]"),
     "switch_s": _number(4.0e-7, "constant time that a kernel adds where another kind of kernel ran before it [s]"),
     "cache_share": _number(0.4, "maps of which half are found in the L2, over its size"),
-    "gather_factor": _number(
-        1.5, "factor on a step of a full engine for each halving of the accesses to gathered weights"
-    ),
-    "gather_alone": _number(1.5, "the same factor for a program alone on an engine"),
+    "gather_factor": _number(1.2, "factor on a step of a full engine for each halving of its accesses", low=1.0),
+    "gather_alone": _number(1.2, "the same factor for a program alone on an engine", low=1.0),
     "overlap": _number(3.0, _OVERLAP, 1.0, LARGEST_EXPONENT),
 }
 _TENSORRT = {

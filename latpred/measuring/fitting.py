@@ -257,13 +257,19 @@ def _hashed(shape: tuple[Any, ...]) -> int:
 
 
 def class_errors(rows: Sequence[Measurement], ratios: Floats) -> list[ClassError]:
-    """The errors of every class, and of all blocks and all operators; `ratios` are measured over predicted times."""
+    """The errors of every class, and of all blocks and all operators; `ratios` are measured over predicted times.
+
+    In the band every shape counts alike, however many of its rows were measured: they err together, and what a band is
+    asked about is another shape.
+    """
     names = [(row.kind, "blocks" if row.is_block else "operators") for row in rows]
     found = []
     for name in dict.fromkeys(name for pair in zip(*names, strict=True) for name in sorted(set(pair))):
-        chosen = ratios[np.array([name in pair for pair in names])]
+        inside = np.array([name in pair for pair in names])
+        chosen = ratios[inside]
         errors = np.abs(1 / chosen - 1)
-        low, high = np.quantile(chosen, [(1 - BAND) / 2, (1 + BAND) / 2])
+        shapes = [row.shape for row, counts in zip(rows, inside, strict=True) if counts]
+        low, high = _quantiles(chosen, shapes, [(1 - BAND) / 2, (1 + BAND) / 2])
         found.append(
             ClassError(
                 name=name,
@@ -275,6 +281,15 @@ def class_errors(rows: Sequence[Measurement], ratios: Floats) -> list[ClassError
             )
         )
     return found
+
+
+def _quantiles(values: Floats, shapes: Sequence[Any], shares: Sequence[float]) -> Floats:
+    """Quantiles in which every shape has the same weight; where each has as many values, the usual ones."""
+    numbers = Counter(shapes)
+    order = np.argsort(values)
+    weights = np.array([1 / numbers[shape] for shape in shapes])[order]
+    middles = np.cumsum(weights) - weights / 2
+    return np.interp(shares, (middles - middles[0]) / max(middles[-1] - middles[0], 1e-9), values[order])
 
 
 def _rounded(value: float) -> float:

@@ -51,6 +51,9 @@ POOL_PIXELS, POOL_CHANNELS = 128, 64
 LINEAR_OUT, LINEAR_IN = 8, 512
 #: Bytes of the widest access, and of what the memory reads at least.
 WIDEST_ACCESS, SECTOR = 16, 32
+#: Halvings that FP32 weights count as which are adjacent along the inputs, whatever the group: between 6 and 10 the
+#: errors on shapes left out are the same, below they grow (docs/accuracy.md).
+SIDEWAYS_HALVINGS = 8.0
 
 
 def tiles(precision: str, *, masker: bool = False) -> tuple[Tile, ...]:
@@ -73,11 +76,24 @@ def inputs_adjacent(precision: str, group: int = 1, *, gathers_out: bool = False
 def halvings(precision: str, group: int, *, gathers_in: bool, gathers_out: bool) -> float:
     """How often what is read of the weights at a time is halved, from a sector of the memory down to a group."""
     adjacent = inputs_adjacent(precision, group, gathers_out=gathers_out)
+    if adjacent and precision == "fp32":
+        return SIDEWAYS_HALVINGS
     along = gathers_in if adjacent else gathers_out
-    # FP32 reads weights that are adjacent along the inputs as slowly as gathered ones.
-    if not along and not (adjacent and precision == "fp32"):
+    return max(float(np.log2(SECTOR / (group * element_bytes(precision)))), 0.0) if along else 0.0
+
+
+def pitch_halvings(precision: str, channels: Any, columns: Any) -> Any:
+    """How often accesses to maps are halved, because not all pixels begin at a whole one.
+
+    Channels in and out are told to the compiler in units of the largest power of two that divides both, which decides
+    how wide an access can be, and whether it lies within one sector of the memory: a halving for either. The FP32
+    kernels, which are bound by their lanes, are as fast with any.
+    """
+    if precision == "fp32":
         return 0.0
-    return max(float(np.log2(SECTOR / (group * element_bytes(precision)))), 0.0)
+    common = np.gcd(np.asarray(channels).astype(np.int64), np.asarray(columns).astype(np.int64))
+    unit = (common & -common) * element_bytes(precision)
+    return sum(np.maximum(np.log2(whole / unit), 0.0) for whole in (WIDEST_ACCESS, SECTOR))
 
 
 def width(tile: Tile, columns: Any) -> Any:

@@ -23,6 +23,7 @@ from latpred.models.calibrated.tiles import (
     Tile,
     depth,
     halvings,
+    pitch_halvings,
     tiles,
     width,
 )
@@ -36,6 +37,9 @@ KERNEL_EDGES = (1, 3)
 LEAST_MACS = 1.0
 #: Place of the smallest tile among the sizes, of which a library may have two only.
 SMALLEST = 2
+#: Outputs of a warp up to which a program starts and ends in `program_s`, 32 in each of its threads, and how the time
+#: grows beyond.
+FEW_OUTPUTS, START_EXPONENT = 32 * 32, 1 / 3
 #: How sharply maps stop being found in the L2 as they outgrow it.
 CACHE_EXPONENT = 3
 #: Scores that a program of the compaction reads while it waits once: four for each thread of eight warps.
@@ -46,10 +50,11 @@ class Work(NamedTuple):
     """What one kernel asks of the device; numbers, or arrays that broadcast.
 
     `step_macs` are those of one step of a program, padding included, zero in kernels that only wait for memory. `size`
-    is 0 for the largest tile, 1 for the middle and 2 for the smallest, and a program has 4·`quarters` warps.
-    `weight_bytes` come from the off-chip memory, `map_bytes` from there or from the L2. `gathered` is how often the
-    accesses to the weights are halved, `chained` 1 where another kernel runs before. `programs` to `quarters` have a
-    first axis, over tiles that the library may take; the fastest counts.
+    is 0 for the largest tile, 1 for the middle and 2 for the smallest, and a program has 4·`quarters` warps and takes
+    `start` times as long to start and end as one of few outputs a thread.
+    `weight_bytes` come from the off-chip memory, `map_bytes` from there or from the L2. `halved` is how often accesses
+    to weights and maps are halved, `chained` 1 where another kernel runs before. `programs` to `start` have a first
+    axis, over tiles that the library may take; the fastest counts.
     """
 
     programs: Numbers
@@ -57,9 +62,10 @@ class Work(NamedTuple):
     step_macs: Numbers = 0.0
     size: Numbers = 0.0
     quarters: Numbers = 1.0
+    start: Numbers = 1.0
     weight_bytes: Numbers = 0.0
     map_bytes: Numbers = 0.0
-    gathered: Numbers = 0.0
+    halved: Numbers = 0.0
     chained: Numbers = 0.0
 
 
@@ -92,8 +98,8 @@ def times(work: Work, fitted: Mapping[str, Numbers], device: Device) -> Times:
     efficiency = np.choose(np.asarray(work.size, dtype=int), by_size)
     busy = work.step_macs * device.engines / (device.macs * efficiency)
     alone = busy * n["alone_slowdown"] / work.quarters
-    full, lone = (n[name] ** work.gathered for name in ("gather_factor", "gather_alone"))
-    gemm = work.steps * np.maximum(share * busy * full, some * alone * lone) + share * n["program_s"]
+    full, lone = (n[name] ** work.halved for name in ("gather_factor", "gather_alone"))
+    gemm = work.steps * np.maximum(share * busy * full, some * alone * lone) + share * n["program_s"] * work.start
     # The first program's waits follow one another; each further one adds a single wait, since it overlaps the others'.
     waits = (some * work.steps + share - some) * n["serial_s"]
     compute = np.where(np.asarray(work.step_macs) > 0, gemm, waits).min(axis=0)
@@ -157,6 +163,7 @@ def _gemm(
     planes: Numbers,
     *,
     masker: bool = False,
+    halved: Numbers = 0.0,
     **rest: Numbers,
 ) -> Work:
     offered = tiles(precision, masker=masker)
@@ -173,6 +180,8 @@ def _gemm(
         step_macs=_step_macs(tile, wide, deep),
         size=np.array([places.get(tile, SMALLEST) for tile in offered]).reshape(shape),
         quarters=tile.warps / 4,
+        start=np.maximum(tile.rows * wide / (FEW_OUTPUTS * tile.warps), 1.0) ** START_EXPONENT,
+        halved=halved + pitch_halvings(precision, channels, columns),
         **rest,
     )
 
@@ -228,7 +237,7 @@ def _channel_convolution(o: op.Convolution, N: Numbers, precision: str) -> Work:
         N,
         weight_bytes=o.weights * used * size,
         map_bytes=maps * size,
-        gathered=halvings(precision, group, gathers_in=gathers_in, gathers_out=gathers_out),
+        halved=halvings(precision, group, gathers_in=gathers_in, gathers_out=gathers_out),
     )
 
 
