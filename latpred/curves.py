@@ -47,6 +47,7 @@ def evaluate(
     model: str = "published",
     precision: str = "fp32",
     library: str | None = None,
+    like: HardwareProfile | str | Path | None = None,
 ) -> Floats:
     """The latency [s] of many settings of the rates, shape (settings,), each equal to that of `latpred.predict`.
 
@@ -71,7 +72,7 @@ def evaluate(
     >>> evaluate("resnet50", "tx2", Spatial(S=[4, 4, 2, 1], r=1.0), [[0.5] * 16, [1.0] * 16]).round(4).tolist()
     [0.012, 0.0176]
     """
-    asked = ask(target, profile, batch=batch, model=model, precision=precision, library=library)
+    asked = ask(target, profile, batch=batch, model=model, precision=precision, library=library, like=like)
     return latencies(asked, checked_paradigm(paradigm), rates)
 
 

@@ -14,7 +14,7 @@ from latpred.devices.calibration import ClassError
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
 from latpred.evaluation import Figures, Plan, Rates, plan
-from latpred.models.bands import band_of_sum
+from latpred.models.bands import band_of_sum, widened
 from latpred.models.tiling import Numbers
 from latpred.question import Asked, Target, ask, checked_paradigm
 from latpred.report import Band, OperatorRow, Report
@@ -41,6 +41,7 @@ def predict(
     model: str = "published",
     precision: str = "fp32",
     library: str | None = None,
+    like: HardwareProfile | str | Path | None = None,
 ) -> Report:
     """How long `target` takes on a device under a paradigm, operator by operator, beside its static form.
 
@@ -57,14 +58,17 @@ def predict(
     model
         The cost model: published, calibrated or roofline.
     precision, library
-        fp32, tf32 or fp16, and the library of kernels (None: the first that the profile is calibrated for), where the
-        model has them.
+        fp32, tf32 or fp16, and the library of kernels (None: the first that is calibrated and has those of the target),
+        where the model has them.
+    like
+        Another device, or its name or path, whose calibration the calibrated model takes, on this device's own
+        parameters and peaks; None takes this device's own, else that of the device it names in `calibrate_like`.
 
     Raises
     ------
     InputError
         A granularity that does not fit the target, a sequence of the wrong length, a batch below 1, an unknown model,
-        a precision or library that the model does not have on this device, another kind of object.
+        a precision, library or calibration that the model does not have on this device, another kind of object.
 
     Examples
     --------
@@ -72,7 +76,7 @@ def predict(
     >>> f"{report.latency_s * 1e3:.3f} ms"
     '1.061 ms'
     """
-    asked = ask(target, profile, batch=batch, model=model, precision=precision, library=library)
+    asked = ask(target, profile, batch=batch, model=model, precision=precision, library=library, like=like)
     paradigm = checked_paradigm(paradigm)
     lowered, rates = planned(asked, paradigm)
     figures = lowered.figures(asked.cost_model, asked.batch, rates)
@@ -96,17 +100,17 @@ def notes_of(asked: Asked, paradigm: Paradigm, batches: Sequence[int] = ()) -> t
 
 def _caveats(asked: Asked, paradigm: Paradigm, batches: Sequence[int]) -> list[str]:
     """What a reader must know of the device's parameters, and of what was not measured."""
-    profile, calibration = asked.profile, asked.cost_model.calibration
-    notes = list(profile.caveats(calibration))
+    calibration, source = asked.cost_model.calibration, asked.cost_model.fitted_on
+    notes = [*asked.profile.caveats(None if asked.like else calibration), *asked.cost_model.notes]
     if calibration and len(paradigm.parts) > 1:
         notes.append(f"no blocks with {paradigm.label} skipping were measured: each part's kernels are taken together")
     if calibration and (others := untimed(asked.of, asked.cost_model.form)):
         notes.append(f"extrapolated, without a band: nobody has timed the kernels of {others}")
-    if calibration:
+    if calibration and source:
         low, high = calibration.batches
         outside = [batch for batch in batches if not low <= batch <= high]
         if outside:
-            known = f"{profile.name} was calibrated with batches {low} to {high}"
+            known = f"{source.name} was calibrated with batches {low} to {high}"
             notes.append(f"extrapolated: {known}, not {listed(outside)}")
     return notes
 
@@ -137,7 +141,7 @@ def _band(asked: Asked, paradigm: Paradigm, lowered: Plan, latencies: Iterable[N
         return None
     keys = shapes_of(asked.of, lowered.steps)
     low, high = band_of_sum(error.low, error.high, zip(keys, latencies, strict=True))
-    return Band(low, high, error.name, error.median_error)
+    return Band(*widened(low, high, asked.cost_model.spread), error.name, error.median_error)
 
 
 def error_of(asked: Asked, paradigm: Paradigm) -> ClassError | None:
@@ -295,6 +299,7 @@ def break_even_rate(
     model: str = "published",
     precision: str = "fp32",
     library: str | None = None,
+    like: HardwareProfile | str | Path | None = None,
 ) -> float | None:
     """r*: the highest rate common to all blocks at which rℓ ≤ 1; 1.0 if skipping always pays, None if it never does.
 
@@ -304,7 +309,7 @@ def break_even_rate(
     >>> round(break_even_rate("r50-stage1", "tx2", Spatial(S=4, r=0.6)), 3)
     0.929
     """
-    asked = ask(target, profile, batch=batch, model=model, precision=precision, library=library)
+    asked = ask(target, profile, batch=batch, model=model, precision=precision, library=library, like=like)
     return break_even_of(asked, checked_paradigm(paradigm))
 
 

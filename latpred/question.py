@@ -40,10 +40,17 @@ class Asked:
         return type(self.of).__name__ if isinstance(self.of, Operator) else self.of.name
 
     @property
+    def like(self) -> str | None:
+        """Name of the device whose calibration the cost model takes; None where that is this one, or it takes none."""
+        source = self.cost_model.fitted_on
+        return None if source is None or source == self.profile else source.name
+
+    @property
     def how(self) -> dict[str, Any]:
         """The keywords of `latpred.predict` that ask the same model again, the batch left out."""
         model = self.cost_model
-        return {"model": model.name, "precision": model.precision, "library": model.library}
+        how = {"model": model.name, "precision": model.precision, "library": model.library}
+        return how | ({"like": model.fitted_on} if self.like else {})
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A question travels to another process as it was asked: a cost model holds functions."""
@@ -57,7 +64,7 @@ class Asked:
         """Names and numbers: what every answer begins with in JSON and CSV."""
         model = self.cost_model
         about = {"target": self.target, "device": self.profile.name, "model": model.name, "batch": self.batch}
-        return {**about, "precision": model.precision, "library": model.library}
+        return {**about, "precision": model.precision, "library": model.library, "like": self.like}
 
 
 def ask(
@@ -68,20 +75,23 @@ def ask(
     model: str = "published",
     precision: str = "fp32",
     library: str | None = None,
+    like: HardwareProfile | str | Path | None = None,
 ) -> Asked:
     """The question, its names and paths made records.
 
     Raises
     ------
     InputError
-        No such target, device, model, precision or library, another kind of object, or a batch below 1.
+        No such target, device, model, precision, library or calibration, another kind of object, or a batch below 1.
     """
     of = named_target(target)
     if isinstance(profile, str | Path):
         profile = load_profile(profile)
     if not isinstance(profile, HardwareProfile):
         raise InputError(f"a device is a profile, a name or a path, not {quoted(profile)}")
-    return Asked(of, profile, cost_model(model, profile, precision=precision, library=library), _batch(batch, profile))
+    blocks = not isinstance(of, Operator)
+    found = cost_model(model, profile, precision=precision, library=library, like=like, blocks=blocks)
+    return Asked(of, profile, found, _batch(batch, profile))
 
 
 def _ask_again(of: Target, profile: HardwareProfile, batch: int, how: dict[str, Any]) -> Asked:
@@ -145,3 +155,8 @@ class Answer:
     def library(self) -> str | None:
         """The library of kernels; None for a model that knows none."""
         return self.asked.cost_model.library
+
+    @property
+    def like(self) -> str | None:
+        """The device whose calibration was carried over; None where none was."""
+        return self.asked.like

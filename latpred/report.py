@@ -71,13 +71,13 @@ def largest_part(rows: Sequence[OperatorRow]) -> str:
     return max(parts, key=lambda part: parts[part])
 
 
-def kernels_in_words(precision: str, library: str | None) -> str:
+def kernels_in_words(precision: str, library: str | None, like: str | None = None) -> str:
     """What a model was asked for.
 
-    >>> kernels_in_words("fp16", "triton"), kernels_in_words("fp32", None)
-    ('fp16 with triton', 'fp32')
+    >>> kernels_in_words("fp16", "triton"), kernels_in_words("fp32", None), kernels_in_words("fp16", "triton", "h200")
+    ('fp16 with triton', 'fp32', 'fp16 with triton like h200')
     """
-    return f"{precision} with {library}" if library else precision
+    return f"{precision} with {library}{f' like {like}' if like else ''}" if library else precision
 
 
 class Band(NamedTuple):
@@ -232,7 +232,7 @@ class Report(Answer, Shown, Totals):
     @property
     def summary(self) -> str:
         """What was predicted and asked for, ℓ_dyn, and rℓ of a dynamic target."""
-        kernels = kernels_in_words(self.precision, self.library)
+        kernels = kernels_in_words(self.precision, self.library, self.like)
         compared = f", {self.ratio:.3f} of static" if self.paradigm.parts else ""
         return (
             f"{self.target} on {self.device}, {self.paradigm}, batch {self.batch}, {self.model} model, {kernels}: "

@@ -426,7 +426,7 @@ def test_what_programs_read(run):
     assert found["best"] == found["options"][0]
     assert found["options"][1]["paradigm"] | {"name": "channel", "G": [1, 1, 2, 2]} == found["options"][1]["paradigm"]
     lines = run(f"{command} csv")[1].splitlines()
-    assert lines[0].startswith("target,device,model,batch,precision,library,paradigm,r,")
+    assert lines[0].startswith("target,device,model,batch,precision,library,like,paradigm,r,")
     assert len(lines) == 1 + len(answer.options)
     several = json.loads(run("budget --device tx2,nano --network resnet50 --latency 30ms --format json")[1])
     assert [one["device"] for one in several] == ["tx2", "nano"]

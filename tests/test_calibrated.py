@@ -331,8 +331,8 @@ def test_no_report_contradicts_itself(name, validated):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"model": "calibrated"}, "tx2 is not calibrated for fp32; run `latpred measure` .* or use the published"),
-        ({"model": "published", "precision": "fp16"}, r"knows FP32 only, not fp16; .* \(tx2: not calibrated\)"),
+        ({"model": "calibrated", "precision": "tf32"}, "tx2 has no TF32; choose fp32 or fp16"),
+        ({"model": "published", "precision": "fp16"}, r"knows FP32 only, not fp16; .* \(tx2: calibrated like v100\)"),
         ({"model": "published", "library": "triton"}, "the published model knows no kernel libraries"),
         ({"model": "calibrated", "precision": "int8"}, "unknown precision 'int8'; choose fp32, tf32, fp16"),
     ],
@@ -475,19 +475,20 @@ GATE = (
     "use the published model, which is FP32, or the roofline for other forms"
 )
 TRITON = "it knows the kernels of residual blocks only; use the published model, which is FP32, or the roofline"
-TENSORRT = "it knows single convolutions only, dense or depthwise; use the published model, which is FP32, or a device"
+TENSORRT = "it knows single convolutions only, dense or depthwise; use the published model, which is FP32, or the"
 CHANNEL = "the calibrated model has no kernels of channel skipping with"
 H = "--device h200 --block r50-stage1"
-V = "--device v100 --block r50-stage1"
+V = "--library tensorrt --device v100 --block r50-stage1"
+N = "--library tensorrt --device v100 --network resnet50"
 #: What the kernels of a device do not cover, and what the message says of it.
 NOT_COVERED = {
-    "predict --device v100 --network resnet50": f"no equation for Add: {TENSORRT} calibrated with triton",
+    f"predict {N}": f"no equation for Add: {TENSORRT} library triton",
     f"predict {V} --S 4 --r 0.5": f"no equation for MaskerConvolution: {TENSORRT}",
     f"sweep {V} --S 4 --r 0.5": TENSORRT,
     f"explain {V} --S 4 --r 0.5": TENSORRT,
-    "recommend-granularity --device v100 --network resnet50 --r 0.5": TENSORRT,
-    "compare --device v100 --network resnet50": TENSORRT,
-    "lut --device v100 --network resnet50 --output lut.npz": TENSORRT,
+    f"recommend-granularity {N} --r 0.5": TENSORRT,
+    f"compare {N}": TENSORRT,
+    f"lut {N} --output lut.npz": TENSORRT,
     "predict --device h200 --network t2t-vit-19": f"no equation for Unfold: {TRITON}",
     "predict --device h200 --network deit-s --paradigm token --r 0.5": f"no equation for Linear: {TRITON}",
     "predict --device h200 --network deit-s --paradigm head --r 0.5": TRITON,
@@ -503,7 +504,7 @@ NOT_COVERED = {
     "recommend-granularity --device h200 --network regnety-400mf --paradigm channel --r 0.5": CHANNEL,
     "lut --device h200 --network regnety-400mf --G 2 --output lut.npz": CHANNEL,
     f"predict {H} --G 3 --r 0.5": "resnet50-stage1: G=3 does not divide the 64 inner channels",
-    f"predict {V} --precision tf32": "v100 is not calibrated for tf32; it is for fp16 with tensorrt, fp32 with",
+    f"predict {V} --precision tf32": "v100 has no TF32; choose fp32 or fp16",
     f"predict {H} --library cudnn": "h200 is not calibrated for fp32 with cudnn; it is for fp16 with triton, fp32",
 }
 
@@ -522,8 +523,11 @@ def test_joint_skipping_is_predicted_from_the_parts_and_says_so():
 
 
 def test_without_measured_peaks_the_data_sheet_counts():
-    """The L2 takes λ times the off-chip bandwidth of the profile; what is copied is the data sheet's."""
-    device = device_of(H200.replace(peaks=None), "fp16")
-    assert device.l2 == pytest.approx(2.1 * 4.8e12, rel=1e-12)
+    """The L2 takes what others read from it, or λ times the off-chip bandwidth of the profile."""
+    sheet = H200.replace(peaks=None)
+    device = device_of(sheet, "fp16")
+    assert device.l2 == 1.01e13
+    unread = device_of(sheet.replace(datasheet=sheet.datasheet.replace(l2_bandwidth=None)), "fp16")
+    assert unread.l2 == pytest.approx(2.1 * 4.8e12, rel=1e-12)
     assert (device.macs, device.lane_macs, device.dram) == pytest.approx((9.89e14 / 2, 6.7e13 / 2, 4.8e12), rel=1e-12)
     assert device_of(H200, "fp16").l2 == H200.peaks.l2_bandwidth

@@ -433,7 +433,7 @@ def test_the_command_compares_every_model(capsys, tmp_path):
     assert set(models) == {"published", "roofline", "calibrated", "flops"}
     names = {"n", "mape", "median_ape", "p90_ape", "bias", "spearman", "ratio_mae", "granularity_regret_p95"}
     for model in models.values():
-        assert set(model) == {"operators", "blocks", "by_class", "without_prediction"}
+        assert set(model) == {"like", "operators", "blocks", "by_class", "without_prediction"}
         assert set(model["blocks"]) == names | {"band_coverage"}
     assert models["calibrated"]["blocks"]["mape"] < models["published"]["blocks"]["mape"]
     assert models["published"]["operators"]["mape"] is None

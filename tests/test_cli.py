@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 OUTPUTS = sorted((ROOT / "tests" / "cli_output").glob("*.txt"))
 BLOCK = "--device tx2 --block r50-stage1"
 NETWORK = "--device v100 --network resnet50"
-DEVICES = "a100, h100, h200, nano, orin, rtx3060, rtx3090, rtx4090, t4, tx2, v100"
+DEVICES = "a100, agx-xavier, h100, h200, nano, orin, rtx3060, rtx3090, rtx4090, t4, tx2, v100, xavier-nx"
 
 
 def fails(run, code, command, *more):

@@ -88,7 +88,7 @@ def test_what_the_kernels_do_not_have_is_left_out_with_a_note():
     assert all("two-level masks and linear layer maskers only" in row.note for row in left)
     # Nothing of the network itself can be predicted: that is no matter of one method.
     with pytest.raises(latpred.InputError, match="no equation for Add"):
-        compare(RESNET, V100, 0.5, {"layer": latpred.Layer(r=1.0)}, model="calibrated")
+        compare(RESNET, V100, 0.5, {"layer": latpred.Layer(r=1.0)}, model="calibrated", library="tensorrt")
 
 
 def test_a_target_of_all_macs_is_the_highest_rate_that_fits():

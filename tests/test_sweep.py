@@ -166,12 +166,12 @@ def test_a_sweep_notes_what_predictions_note_once():
     of_one = latpred.predict(BLOCK, H200, joint, batch=256, model="calibrated").notes
     assert of_one[0] == found[-1]
     assert of_one[1].startswith("extrapolated: h200")
-    unknown = latpred.sweep([BLOCK], ["h100"], paradigms[2:4]).attrs["notes"]
-    assert unknown == list(latpred.predict(BLOCK, "h100", paradigms[2]).notes)
+    unknown = latpred.sweep([BLOCK], ["a100"], paradigms[2:4]).attrs["notes"]
+    assert unknown == list(latpred.predict(BLOCK, "a100", paradigms[2]).notes)
 
 
 def test_the_command_prints_the_first_notes(run):
-    asked = "--device h100 --block r50-stage1 --r 0.5 --format csv --S"
+    asked = "--device a100 --block r50-stage1 --r 0.5 --format csv --S"
     code, out, err = run(f"sweep {asked} 3,4")
     assert (code, out.count("\n")) == (0, 3)
     assert [line.partition(":")[0] for line in err.splitlines()] == ["note", "note"]
@@ -181,8 +181,8 @@ def test_the_command_prints_the_first_notes(run):
 
 
 def test_ablations_say_the_same_notes(run):
-    out = run("ablate-fusion --device h100 --block r50-stage1 --S 3 --r 0.5")[1]
-    noted = latpred.predict(BLOCK, "h100", latpred.Spatial(S=3, r=0.5)).notes
+    out = run("ablate-fusion --device a100 --block r50-stage1 --S 3 --r 0.5")[1]
+    noted = latpred.predict(BLOCK, "a100", latpred.Spatial(S=3, r=0.5)).notes
     assert len(noted) == 2
     assert [line for line in out.splitlines() if line.startswith("note: ")] == [f"note: {note}" for note in noted]
 

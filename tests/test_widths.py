@@ -195,6 +195,8 @@ def test_the_list_of_devices_says_what_was_calibrated(shown, capsys, monkeypatch
     rows = {line.split()[0]: re.split(r" {2,}", line.strip()) for line in lines if line.startswith("  ")}
     assert rows["h200"][1:4] == ["validated", "fp16, fp32, tf32 with triton", "blocks"]
     assert rows["v100"][1:4] == ["validated", "fp16, fp32 with tensorrt", "operators"]
-    assert rows["tx2"][1:] == ["validated"]
-    assert rows["h100"][1:] == ["data sheet"]
-    assert len(devices.columns[0].cells) == len(trust.columns[0].cells) == 11
+    assert rows["tx2"][1:] == ["validated", "carried over from v100", "never"]
+    assert rows["h100"][1:] == ["validated", "carried over from h200", "peaks"]
+    # The V100 has a second row: its blocks are carried over.
+    assert rows["carried"] == ["carried over from h200", "never"]
+    assert len(devices.columns[0].cells) == len(trust.columns[0].cells) - 1 == 13

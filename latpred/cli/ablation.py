@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from latpred.cli import options, output
+from latpred.cli import options, output, quantities
 from latpred.cli.command import command
 from latpred.studies.ablation import ablate_fusion as ablate
 from latpred.workloads.paradigms import Paradigm, Spatial
@@ -15,8 +15,8 @@ from latpred.workloads.paradigms import Paradigm, Spatial
 @command("ablate-fusion", short_help="Show what each fused kernel gains.")
 @options.device_option
 @options.target_options(preset=True)
-@click.option("--S", "S", callback=options.granularities, help="Patch edge [pixels]: 4, or 4-4-2-1.")
-@click.option("--r", "r", callback=options.rates, required=True, metavar="R[,R…]", help="Activation rate.")
+@click.option("--S", "S", callback=quantities.granularities, help="Patch edge [pixels]: 4, or 4-4-2-1.")
+@click.option("--r", "r", callback=quantities.rates, required=True, metavar="R[,R…]", help="Activation rate.")
 @options.how_options()
 @options.format_option
 def ablate_fusion(

@@ -46,7 +46,7 @@ from latpred.workloads.paradigms import SINGLE
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw MACs kept over latency: .png, .svg, .pdf, …")
 @click.option(
     "--batch",
-    callback=options.batches,
+    callback=quantities.batches,
     metavar="N|START:STOP[:STEP]",
     help="Samples at once, or the best of several; default: the device's own.",
 )

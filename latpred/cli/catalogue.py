@@ -10,6 +10,7 @@ from latpred.cli import options, output
 from latpred.cli.command import Group
 from latpred.devices.catalogue import list_profiles, load_profile, read_profile
 from latpred.devices.profile import HardwareProfile
+from latpred.devices.transfer import check_chain
 from latpred.errors import LatpredError
 from latpred.units import si
 from latpred.workloads.catalogue import AnyNetwork, list_networks, list_presets, load_network, load_preset
@@ -45,6 +46,7 @@ def list_devices(form: str) -> None:
             {
                 **_parameters(profile),
                 "calibrations": profile.calibrated_for if form == "csv" else _calibrations(profile),
+                "power_modes": {mode.name: mode.clock_hz for mode in profile.power_modes},
             }
             for profile in profiles
         ]
@@ -66,11 +68,9 @@ def show_device(name: str, form: str) -> None:
     elif form == "csv":
         output.print_csv([_parameters(profile)])
     else:
-        from latpred.show.catalogue_tables import profile_table
+        from latpred.show.catalogue_tables import profile_remarks, profile_table
 
-        output.print_rich(profile_table(profile))
-        if profile.datasheet:
-            output.print_rich(f"data sheet: {profile.datasheet.source}")
+        output.print_rich(profile_table(profile), *profile_remarks(profile))
 
 
 @devices.command("validate", short_help="Check device files, a line for each.")
@@ -93,6 +93,7 @@ def _judged(file: Path) -> bool:
     """Whether a device file is good, after it was said."""
     try:
         profile = read_profile(file)
+        check_chain(profile)
     except LatpredError as problem:
         output.print_error(str(problem))
         return False
@@ -102,7 +103,7 @@ def _judged(file: Path) -> bool:
 
 
 def _parameters(profile: HardwareProfile) -> dict[str, object]:
-    return profile.model_dump(mode="json", exclude={"sources", "datasheet", "peaks", "calibrations"})
+    return profile.model_dump(mode="json", exclude={"sources", "datasheet", "peaks", "calibrations", "power_modes"})
 
 
 def _calibrations(profile: HardwareProfile) -> list[dict[str, object]]:

@@ -64,7 +64,7 @@ def compare(
                 fitting = {row.name: chosen[row.name] for row in found if not row.note}
                 lines = curves(asked, fitting, _PLOT_RATES)
                 first = found[0]
-                kernels = kernels_in_words(first.precision, first.library)
+                kernels = kernels_in_words(first.precision, first.library, first.like)
                 panels[f"{network.name} on {profile.name}, batch {first.batch}, {first.model} model, {kernels}"] = lines
     if all(row.note for _, found in rows for row in found):
         target, (first, *_) = rows[0]

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from latpred.cli import options, output
+from latpred.cli import options, output, quantities
 from latpred.cli.command import command
 from latpred.cli.workers import Hands, workers_options
 from latpred.devices.catalogue import load_profile
@@ -19,8 +19,10 @@ from latpred.studies.latency_table import latency_table
 @command(short_help="Write block latencies as a look-up table.")
 @options.one_device_option("Device: a name or YAML file.")
 @options.target_options(blocks=False)
-@click.option("--S", "S", callback=options.granularities, metavar="S,…", help="Patch edges [pixels]; those that fit.")
-@click.option("--G", "G", callback=options.granularities, metavar="G,…", help="Channels per group; those that fit.")
+@click.option(
+    "--S", "S", callback=quantities.granularities, metavar="S,…", help="Patch edges [pixels]; those that fit."
+)
+@click.option("--G", "G", callback=quantities.granularities, metavar="G,…", help="Channels per group; those that fit.")
 @click.option("--output", "-o", "output_file", type=click.Path(path_type=Path), required=True, help="The table: .npz.")
 @options.how_options()
 @workers_options
@@ -56,7 +58,7 @@ def lut(
         click.echo(note, err=True)
     click.echo(
         f"wrote {output_file}: {len(table.entries)} entries of {table.network} on {table.device}, batch {table.batch}, "
-        f"{table.model} model, {kernels_in_words(table.precision, table.library)}; "
+        f"{table.model} model, {kernels_in_words(table.precision, table.library, table.like)}; "
         f"{len(table.latency_s)} latencies, off by {table.error:.2%} at most",
         err=True,
     )

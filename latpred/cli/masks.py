@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from latpred.cli import options, output
+from latpred.cli import options, output, quantities
 from latpred.cli.command import command
 from latpred.workloads.masks import rates_from_masks as count
 
 
 @command("rates-from-masks", short_help="Count active patches in masks of your own.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--S", "S", callback=options.granularities, help="Further patch edges [pixels], e.g. 3,5.")
+@click.option("--S", "S", callback=quantities.granularities, help="Further patch edges [pixels], e.g. 3,5.")
 @options.format_option
 def rates_from_masks(file: Path, S: tuple[Any, ...] | None, form: str) -> None:
     """Count which share of patches holds an active pixel, for every patch edge S.
@@ -25,7 +25,7 @@ def rates_from_masks(file: Path, S: tuple[Any, ...] | None, form: str) -> None:
     \b
     latpred rates-from-masks masks.npz
     """
-    edges = options.edges(S)
+    edges = quantities.edges(S)
     found = count(file, S=edges)
     for edge in edges:
         if not any(edge in rates for rates in found.rates):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from latpred.cli import options, output, skipping
+from latpred.cli import options, output, quantities, skipping
 from latpred.cli.command import command
 from latpred.devices.profile import HardwareProfile
 from latpred.prediction import predict as predict_latency
@@ -34,7 +34,9 @@ _BETA_STREAM = 1
 @click.option(
     "--rates", type=click.Path(path_type=Path), help="Rates per block, or per sample and block: .csv, .json, .npy."
 )
-@click.option("--beta", callback=options.numbers, metavar="MEAN,STD", help="Rates per sample from a Beta distribution.")
+@click.option(
+    "--beta", callback=quantities.numbers, metavar="MEAN,STD", help="Rates per sample from a Beta distribution."
+)
 @click.option("--masks", type=click.Path(path_type=Path), help="Pixel masks per stage (.npz): the rate at each S.")
 @click.option(
     "--draws", type=click.IntRange(min=1), help="Samples drawn with --beta, batches of samples; default 10000."
@@ -153,7 +155,7 @@ def _mask_rates(path: Path, S: Any, network: PlacedNetwork) -> tuple[float, ...]
 
     if S is None:
         raise click.UsageError("--masks needs --S, the patch edge at which to count")
-    counted = rates_from_masks(path, S=options.edges((S,)))
+    counted = rates_from_masks(path, S=quantities.edges((S,)))
     counted.check(network)
     return counted.for_granularity(S)
 
@@ -202,5 +204,6 @@ def _csv_rows(report: Report) -> list[dict[str, Any]]:
         "batch": report.batch,
         "precision": report.precision,
         "library": report.library,
+        "like": report.like,
     }
     return [{**about, **row.to_dict()} for row in report.operators]

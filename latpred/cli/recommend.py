@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import click
 
-from latpred.cli import options, output
+from latpred.cli import options, output, quantities
 from latpred.cli.command import Choice, command
 from latpred.cli.workers import Hands, workers_options
 from latpred.studies.recommendation import recommend_granularity as recommend
@@ -17,13 +17,13 @@ from latpred.workloads.masks import MaskRates
 from latpred.workloads.networks import Network
 
 #: What each row of a CSV says of its recommendation.
-_ABOUT = ("target", "device", "model", "batch", "precision", "library")
+_ABOUT = ("target", "device", "model", "batch", "precision", "library", "like")
 
 
 @command("recommend-granularity", short_help="Choose S or G for each stage.")
 @options.device_option
 @options.target_options(blocks=False)
-@click.option("--r", "r", callback=options.rates, metavar="R[,R…]", help="Activation rate, one or per stage.")
+@click.option("--r", "r", callback=quantities.rates, metavar="R[,R…]", help="Activation rate, one or per stage.")
 @click.option("--masks", type=click.Path(path_type=Path), help="Pixel masks per stage (.npz): the rate at each S.")
 @click.option("--paradigm", type=Choice(["spatial", "channel"]), default="spatial", show_default=True, help="S or G.")
 @click.option("--tolerance", type=float, help="Latency over the best that costs nothing; default 0.01, with masks 0.")

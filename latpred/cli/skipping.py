@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from latpred import wording
-from latpred.cli import options
+from latpred.cli import options, quantities
 from latpred.workloads.lowering.skipping import FUSIONS
 from latpred.workloads.paradigms import NAMED, RATES, Joint, Paradigm, Static
 
@@ -21,7 +21,9 @@ _HALVES = ("attention_r", "mlp_r")
 
 def skipping_options(*, ranges: bool = False) -> Callable[[F], F]:
     """--paradigm, --S, --G, --r, the rates of parts, and --unfuse; with `ranges`, --r takes several rates."""
-    r_metavar, r_callback = ("R[,R…]", options.rates) if not ranges else ("R,…|START:STOP:STEP", options.rate_ranges)
+    r_metavar, r_callback = (
+        ("R[,R…]", quantities.rates) if not ranges else ("R,…|START:STOP:STEP", quantities.rate_ranges)
+    )
     r_help = "Activation rate: one, per stage or per block." if not ranges else "Activation rates, e.g. 0.1:1.0:0.05."
     paradigm_help = f"What is skipped: {', '.join(NAMED)}; --S or --G alone implies it."
     S_help = "Patch edge [pixels]: 4, or 4-4-2-1 for one per stage."
@@ -33,14 +35,14 @@ def skipping_options(*, ranges: bool = False) -> Callable[[F], F]:
             help=paradigm_help,
             shell_complete=options.completing(lambda: NAMED, between="+"),
         ),
-        click.option("--S", "S", callback=options.granularities, metavar="S", help=S_help),
-        click.option("--G", "G", callback=options.granularities, metavar="G", help=G_help),
+        click.option("--S", "S", callback=quantities.granularities, metavar="S", help=S_help),
+        click.option("--G", "G", callback=quantities.granularities, metavar="G", help=G_help),
         click.option("--r", "r", callback=r_callback, metavar=r_metavar, help=r_help),
         click.option("--unfuse", callback=_fusions, metavar="NAME,…", help=f"Separate kernels: {', '.join(FUSIONS)}."),
     ]
     for part in () if ranges else _PART_RATES:
         part_help = f"Rate of the {part} part alone."
-        decorators.append(click.option(f"--{part}-r", callback=options.rates, metavar="R", help=part_help))
+        decorators.append(click.option(f"--{part}-r", callback=quantities.rates, metavar="R", help=part_help))
 
     def decorate(function: F) -> F:
         for decorator in reversed(decorators):

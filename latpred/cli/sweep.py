@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from latpred.cli import options, output, skipping
+from latpred.cli import options, output, quantities, skipping
 from latpred.cli.command import Choice, command
 from latpred.cli.progress import progress_bar
 from latpred.cli.workers import Hands, workers_options
@@ -32,7 +32,7 @@ DATA_SUFFIXES = (".csv", ".json")
 @skipping.skipping_options(ranges=True)
 @click.option("--masks", type=click.Path(path_type=Path), help="Pixel masks per stage (.npz): the rate at each S.")
 @click.option(
-    "--batch", callback=options.batches, metavar="N,…|START:STOP[:STEP]", help="Batches; default: the device's own."
+    "--batch", callback=quantities.batches, metavar="N,…|START:STOP[:STEP]", help="Batches; default: the device's own."
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the sweep: .png, .svg, .pdf, …")
 @click.option("--x", "axis", type=Choice(["r", "granularity", "batch"]), help="What the plot runs over.")
@@ -133,7 +133,7 @@ def _masked(path: Path, targets: list[Any], *, S: Any, r: Any, **others: Any) ->
         raise click.UsageError("--masks gives the rates: add --S and leave --r out")
     if not all(isinstance(target, PlacedNetwork) for target in targets):
         raise click.UsageError("--masks needs networks of residual blocks: --network NAME")
-    counted = rates_from_masks(path, S=options.edges(S))
+    counted = rates_from_masks(path, S=quantities.edges(S))
     for target in targets:
         counted.check(target)
     settings = [skipping.build(S=(setting,), r=counted.for_granularity(setting), **others) for setting in S]

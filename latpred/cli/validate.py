@@ -24,6 +24,7 @@ from latpred.precision import PRECISIONS
 @click.option("--model", "models", multiple=True, type=Choice(ALL_MODELS), help="Model; default: all. Repeatable.")
 @click.option("--precision", type=Choice(PRECISIONS), help="Only rows of this precision.")
 @click.option("--library", metavar="NAME", help="Only rows of these kernels; default: those of most rows.")
+@options.like_option
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw predicted against measured: .png, .svg, …")
 @click.option(
     "--plot-rates", type=click.Path(path_type=Path), help="Draw rℓ over r, curves predicted, points measured."
@@ -35,6 +36,7 @@ def validate(
     models: tuple[str, ...],
     precision: str | None,
     library: str | None,
+    like: str | None,
     plot: Path | None,
     plot_rates: Path | None,
     form: str,
@@ -47,6 +49,7 @@ def validate(
 
     \b
     latpred validate measurements/h200_held_out.csv.gz --device h200
+    latpred validate measurements/h100_held_out.csv.gz --device h100 --like h200
     latpred validate mine.csv --device mine.yaml --model published --model calibrated --plot scatter.png
     """
     from latpred.measuring.measurements import check_device, errors_of, read_measurements
@@ -61,7 +64,7 @@ def validate(
     check_device(measurements, profile, file)
     with errors_of(file), progress_bar("predicting") as progress:
         chosen = rows_to_judge(measurements, precision, library)
-        found = validate_models(chosen, profile, models or ALL_MODELS, progress=progress)
+        found = validate_models(chosen, profile, models or ALL_MODELS, like=like, progress=progress)
     of = chosen[0].library
     others = Counter(row.library for row in measurements if row.library != of and precision in (None, row.precision))
     notes = [f"{n:,} rows of {name} are left out; --library {name} takes them" for name, n in others.items()]

@@ -23,6 +23,8 @@ def list_profiles() -> list[str]:
 def load_profile(device: HardwareProfile | str | PathLike[str]) -> HardwareProfile:
     """The profile of a shipped device, by name, or of your own, by the path of a YAML file; a profile as it is.
 
+    A name or path with `@` and the name of a power mode is that device at the clock of the mode.
+
     Raises
     ------
     ProfileError
@@ -35,6 +37,9 @@ def load_profile(device: HardwareProfile | str | PathLike[str]) -> HardwareProfi
     >>> load_profile("tx2").clock_hz
     1300000000.0
     """
+    if isinstance(device, str) and "@" in device and not is_file(device):
+        name, _, mode = device.rpartition("@")
+        return load_profile(name).in_power_mode(mode.lower())
     return device if isinstance(device, HardwareProfile) else read_profile(profile_path(device))
 
 

@@ -13,7 +13,7 @@ from latpred.notebook import Shown
 from latpred.precision import PRECISIONS, known_precision
 from latpred.records import Plain, Record
 from latpred.units import si
-from latpred.wording import did_you_mean, listed
+from latpred.wording import did_you_mean, listed, unknown
 
 if TYPE_CHECKING:
     import pandas
@@ -23,7 +23,8 @@ class DataSheet(Record):
     """What the vendor states, where it was looked up; never used by the published model.
 
     Peaks of tensor units are dense; 0 says that the device has none. `fp16_lane_peak_flops` is that of halves in pairs
-    on the FP32 lanes, for devices without tensor units.
+    on the FP32 lanes, for devices without tensor units; `l2_bandwidth` what others measured reading from the L2, which
+    vendors do not state.
     """
 
     pes: Count | None = None
@@ -31,6 +32,7 @@ class DataSheet(Record):
     clock_hz: Clock | None = None
     dram_bandwidth: Bandwidth | None = None
     l2_bytes: Size | None = None
+    l2_bandwidth: Bandwidth | None = None
     fp32_peak_flops: Flops | None = None
     fp16_lane_peak_flops: Flops | None = None
     fp16_tensor_peak_flops: FlopsOrNone | None = None
@@ -43,6 +45,17 @@ class Source(Record):
 
     field: str
     text: str
+
+
+#: What of a data sheet is proportional to the clock.
+_CLOCKED = ("clock_hz", "fp32_peak_flops", "fp16_lane_peak_flops", "fp16_tensor_peak_flops", "tf32_tensor_peak_flops")
+
+
+class PowerMode(Record):
+    """A clock that a board can be set to, by the vendor's name of the mode."""
+
+    name: Annotated[str, Field(pattern="^[a-z0-9-]+$")]
+    clock_hz: Clock
 
 
 class HardwareProfile(Shown, Record):
@@ -79,6 +92,10 @@ class HardwareProfile(Shown, Record):
         True where predictions with these parameters were compared with a measurement or a paper.
     peaks, calibrations
         What was measured, and the calibrated model's numbers.
+    calibrate_like
+        Another device, by name or path, whose calibrations serve this one where it has none of its own.
+    power_modes
+        Clocks that the board can be set to, in a file by name: `load_profile("tx2@max-p")`.
 
     Raises
     ------
@@ -110,6 +127,16 @@ class HardwareProfile(Shown, Record):
     validated: bool = False
     peaks: Peaks | None = None
     calibrations: Annotated[tuple[Calibration, ...], Plain] = ()
+    calibrate_like: Annotated[str, Field(min_length=1)] | None = None
+    power_modes: Annotated[tuple[PowerMode, ...], Plain] = ()
+
+    @field_validator("power_modes", mode="before")
+    @classmethod
+    def _modes_by_name(cls, modes: object) -> object:
+        """A file writes `power_modes` as a mapping, name: clock."""
+        if not isinstance(modes, dict):
+            return modes
+        return tuple({"name": name, "clock_hz": clock_hz} for name, clock_hz in modes.items())
 
     @field_validator("sources", mode="before")
     @classmethod
@@ -143,11 +170,19 @@ class HardwareProfile(Shown, Record):
         return self.peaks.copy_bandwidth if self.peaks else self.dram_bandwidth
 
     @property
-    def l2_size(self) -> float:
-        """Bytes of the L2: measured, else the data sheet's, else none."""
-        if self.peaks:
-            return self.peaks.l2_bytes
-        return self.datasheet.l2_bytes if self.datasheet and self.datasheet.l2_bytes else 1.0
+    def l2_size(self) -> float | None:
+        """Bytes of the L2: measured, else the data sheet's."""
+        return self.peaks.l2_bytes if self.peaks else self.stated.l2_bytes
+
+    @property
+    def stated(self) -> DataSheet:
+        """The data sheet, empty where there is none."""
+        return self.datasheet or DataSheet(source="")
+
+    @property
+    def multiplies_pairs(self) -> bool:
+        """Whether halves are multiplied in pairs on the FP32 lanes, for want of tensor units."""
+        return self.stated.fp16_tensor_peak_flops == 0
 
     def peak_macs(self, precision: str) -> float:
         """Peak rate in a precision [multiply-adds/s]: measured, else the data sheet's; in FP32 else that of the lanes.
@@ -175,11 +210,44 @@ class HardwareProfile(Shown, Record):
             return float(getattr(self.peaks, f"{precision}_macs"))
         if precision == "fp32":
             return self.fp32_peak_macs
-        sheet = self.datasheet or DataSheet(source="")
-        tensor: float | None = getattr(sheet, f"{precision}_tensor_peak_flops", None)
+        tensor: float | None = getattr(self.stated, f"{precision}_tensor_peak_flops", None)
         if precision == "fp16" and not tensor:
-            tensor = sheet.fp16_lane_peak_flops
+            tensor = self.stated.fp16_lane_peak_flops
         return None if tensor is None else tensor / 2
+
+    def in_power_mode(self, mode: str) -> HardwareProfile:
+        """The device at the clock of a power mode; bandwidths stay, and what was measured at its own clock is left out.
+
+        Raises
+        ------
+        ProfileError
+            There is no such mode.
+
+        Examples
+        --------
+        >>> from latpred import load_profile
+        >>> load_profile("tx2").in_power_mode("max-p").clock_hz
+        1122000000.0
+        """
+        clocks = {known.name: known.clock_hz for known in self.power_modes}
+        if mode not in clocks:
+            have = unknown("power mode", mode, clocks) if clocks else f"there are no power modes of {self.name}"
+            raise ProfileError(have)
+        clock_hz = clocks[mode]
+        if clock_hz == self.clock_hz:
+            return self
+        slower = clock_hz / (self.stated.clock_hz or self.clock_hz)
+        rates = {name: value * slower for name, value in self.stated if value and name in _CLOCKED}
+        others = tuple(source for source in self.sources if source.field != "clock_hz")
+        return self.replace(
+            name=f"{self.name}@{mode}",
+            clock_hz=clock_hz,
+            sources=(*others, Source(field="clock_hz", text=f"power mode {mode}")),
+            datasheet=self.stated.replace(**rates),
+            validated=False,
+            peaks=None,
+            calibrations=(),
+        )
 
     def caveats(self, calibration: Calibration | None = None) -> tuple[str, ...]:
         """What a reader must know of the parameters; little where a calibration of this device says how good it is."""
@@ -197,14 +265,14 @@ class HardwareProfile(Shown, Record):
     def summary(self) -> str:
         """Name, peak and bandwidth, and what it is calibrated for."""
         peaks = f"{si(2 * self.fp32_peak_macs, 'FLOP/s')} FP32, {si(self.dram_bandwidth, 'B/s')} off-chip"
-        return f"{self.name}, {peaks}, {self.calibrated_for or 'not calibrated'}"
+        return f"{self.name}, {peaks}, {self.calibrated_in_words}"
 
     def to_frame(self) -> pandas.DataFrame:
         """A row per parameter, with its value and source; SI units."""
         import pandas
 
         sources = {source.field: source.text for source in self.sources}
-        inner = {"sources", "datasheet", "peaks", "calibrations"}
+        inner = {"sources", "datasheet", "peaks", "calibrations", "calibrate_like", "power_modes"}
         values = {name: value for name, value in self if name not in inner}
         rows = [{"parameter": name, "value": value, "source": sources.get(name, "")} for name, value in values.items()]
         return pandas.DataFrame(rows)
@@ -214,14 +282,24 @@ class HardwareProfile(Shown, Record):
         """The precisions and libraries of the calibrations, in words; empty where there is none."""
         return ", ".join(f"{found.precision} with {found.library}" for found in self.calibrations)
 
+    @property
+    def calibrated_in_words(self) -> str:
+        """What the calibrated model knows: from measurements of this device, or of another."""
+        like = f"calibrated like {self.calibrate_like}" if self.calibrate_like else "not calibrated"
+        return self.calibrated_for or like
+
     def calibration(self, precision: str, library: str | None = None) -> Calibration:
         """The calibration for a precision and library (None: the first one listed); InputError where there is none."""
         known_precision(precision)
         for found in self.calibrations:
             if found.precision == precision and (library is None or str(library) == found.library):
                 return found
+        raise self.uncalibrated(precision, library)
+
+    def uncalibrated(self, precision: str, library: str | None) -> InputError:
+        """The error of a calibration that is not there: what is, and what to do."""
         wanted = precision if library is None else f"{precision} with {listed([library])}"
         others = "the published model, which is FP32, or the roofline"
         measure = f"run `latpred measure` and `latpred calibrate` on it, or use {others}"
         known = f"it is for {self.calibrated_for}" if self.calibrations else measure
-        raise InputError(f"{self.name} is not calibrated for {wanted}; {known}")
+        return InputError(f"{self.name} is not calibrated for {wanted}; {known}")

@@ -42,6 +42,8 @@ def file_fields(profile: HardwareProfile) -> dict[str, Any]:
     fields: dict[str, Any] = profile.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     if "sources" in fields:
         fields["sources"] = {source["field"]: source["text"] for source in fields["sources"]}
+    if "power_modes" in fields:
+        fields["power_modes"] = {mode["name"]: mode["clock_hz"] for mode in fields["power_modes"]}
     for calibration in fields.get("calibrations", ()):
         calibration["numbers"] = {number["name"]: number["value"] for number in calibration["numbers"]}
         errors = {error.pop("name"): error for error in calibration["errors"]}

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latpred.devices.profile import HardwareProfile
+from latpred.devices.transfer import fitted
 from latpred.errors import DataError, InputError
 from latpred.measuring.measurements import Measurement
 from latpred.models.interface import MODELS
@@ -47,12 +49,13 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A row and what a model says of it; the band in seconds, where the model has one."""
+    """A row and what a model says of it; the band in seconds and whose calibration was carried over, if there is."""
 
     measurement: Measurement
     seconds: float
     low_s: float | None = None
     high_s: float | None = None
+    like: str | None = None
 
     @property
     def error(self) -> float:
@@ -73,8 +76,17 @@ class Validation:
     without_prediction: Mapping[str, int]
 
     @property
+    def like(self) -> tuple[str, ...]:
+        """The devices whose calibrations were carried over."""
+        return tuple(sorted({item.like for item in self.predictions if item.like}))
+
+    @property
     def notes(self) -> tuple[str, ...]:
-        """How many rows have no prediction, and why: a line for each of the commonest reasons."""
+        """Whose calibration it is, and how many rows have no prediction: a line for each of the commonest reasons."""
+        carried = [f"{self.model} model: fitted on {name}, carried over" for name in self.like]
+        return (*carried, *self._missing())
+
+    def _missing(self) -> tuple[str, ...]:
         missing = Counter(self.without_prediction)
         rows = len(self.predictions) + missing.total()
         shown = missing.most_common(MOST_REASONS)
@@ -85,6 +97,7 @@ class Validation:
     def to_dict(self) -> dict[str, Any]:
         """What `--format json` prints of a model."""
         return {
+            "like": list(self.like),
             "operators": asdict(self.operators),
             "blocks": asdict(self.blocks),
             "by_class": {name: asdict(metrics) for name, metrics in self.by_class.items()},
@@ -99,17 +112,18 @@ def validate(
     *,
     precision: str | None = None,
     library: str | None = None,
+    like: HardwareProfile | str | Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Validation]:
     """Every model on the rows of one library of kernels (None: the library of most rows) and precision (None: all).
 
     A model is judged on the rows that it has a prediction for: the published model knows FP32 only. The others are
-    counted in `without_prediction`.
+    counted in `without_prediction`. The calibrated one takes the calibration of the device `like`, where that is given.
 
     Raises
     ------
     InputError
-        An unknown model.
+        An unknown model; a device `like` that has no calibration of a precision or library of the rows.
     DataError
         No rows of the precision and library.
     """
@@ -118,10 +132,14 @@ def validate(
         if model not in ALL_MODELS:
             raise InputError(unknown("model", model, ALL_MODELS))
     rows = rows_to_judge(measurements, precision, library)
+    if like is not None and "calibrated" not in models:
+        raise InputError("`like` is for the calibrated model; leave it out, or judge that model too")
+    for row_precision, row_library in sorted({(row.precision, row.library) for row in rows if like is not None}):
+        fitted(profile, row_precision, row_library, like)
     found = []
     for done, model in enumerate(models):
         progress(done, len(models))
-        predictions, missing = _predictions(rows, profile, model)
+        predictions, missing = _predictions(rows, profile, model, like)
         found.append(_validation(model, predictions, missing))
     progress(len(models), len(models))
     return found
@@ -142,7 +160,7 @@ def rows_to_judge(measurements: Sequence[Measurement], precision: str | None, li
 
 
 def _predictions(
-    rows: Sequence[Measurement], profile: HardwareProfile, model: str
+    rows: Sequence[Measurement], profile: HardwareProfile, model: str, like: HardwareProfile | str | Path | None
 ) -> tuple[tuple[Prediction, ...], Counter[str]]:
     """What a model says of every row, and why it says nothing of others."""
     if model == FLOPS:
@@ -158,11 +176,13 @@ def _predictions(
                 model=model,
                 precision=row.precision,
                 library=row.library if model == "calibrated" else None,
+                like=like if model == "calibrated" else None,
             )
         except InputError as reason:
             missing[str(reason)] += 1
         else:
-            found.append(Prediction(row, report.latency_s, report.latency_low_s, report.latency_high_s))
+            band = report.latency_low_s, report.latency_high_s
+            found.append(Prediction(row, report.latency_s, *band, report.like))
     return tuple(found), missing
 
 

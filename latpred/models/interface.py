@@ -7,6 +7,7 @@ lowered for it. Operators may be stacks with arrays of sizes and rates; every ti
 from __future__ import annotations
 
 from importlib import import_module
+from os import PathLike
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -102,6 +103,21 @@ class CostModel:
         return None
 
     @property
+    def fitted_on(self) -> HardwareProfile | None:
+        """The device of those numbers; None for a model without any."""
+        return None
+
+    @property
+    def spread(self) -> float:
+        """What it adds to the half-width of a band, in logarithms, that its numbers are those of another device."""
+        return 0.0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of what it takes the device to be."""
+        return ()
+
+    @property
     def about(self) -> str:
         """What is known about the error of the model, in a line."""
         raise NotImplementedError
@@ -151,20 +167,32 @@ MODELS = tuple(_CLASSES)
 
 
 def cost_model(
-    name: str, profile: HardwareProfile, *, precision: str = "fp32", library: str | None = None
+    name: str,
+    profile: HardwareProfile,
+    *,
+    precision: str = "fp32",
+    library: str | None = None,
+    like: HardwareProfile | str | PathLike[str] | None = None,
+    blocks: bool = False,
 ) -> CostModel:
     """The cost model `name` on a device.
+
+    The calibrated one takes the calibration of the device `like`, where that is given. Without a library, `blocks` asks
+    for one that has the kernels of whole blocks, where there is any.
 
     Raises
     ------
     InputError
-        An unknown name, or a precision or library that the model does not have on this device.
+        An unknown name, or a precision, library or other device that the model does not have on this device.
     """
     if not isinstance(name, str) or name not in MODELS:
         raise InputError(unknown("cost model", name, MODELS))
     known_precision(precision)
     module, kind = _CLASSES[name]
-    model: CostModel = getattr(import_module(module), kind)(profile, precision, library)
+    settings: dict[str, Any] = {"like": like, "blocks": blocks} if name == "calibrated" else {}
+    if like is not None and not settings:
+        raise InputError(f"the {name} model takes no calibration; leave `like` out, or use the calibrated model")
+    model: CostModel = getattr(import_module(module), kind)(profile, precision, library, **settings)
     return model
 
 

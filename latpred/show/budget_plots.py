@@ -44,7 +44,7 @@ def _draw(answer: Budget, looks: dict[str, Look], axes: Axes) -> None:
     for limit_s in dict.fromkeys(option.limit_s for option in (*answer.options, static)):
         axes.axvline(limit_s * 1e3, color="0.3", linewidth=1, linestyle="--", label="budget")
         axes.annotate(seconds(limit_s), (limit_s * 1e3, 0), (3, 3), textcoords="offset points", fontsize=8, color="0.3")
-    kernels = f"{answer.model} model", kernels_in_words(answer.precision, answer.library)
+    kernels = f"{answer.model} model", kernels_in_words(answer.precision, answer.library, answer.like)
     batch = f"batch {answer.batch}" if batches <= {answer.batch} else ""
     axes.set_title(titled(f"{answer.target} on {answer.device}", batch, *kernels))
     axes.set(xlabel="latency of the batch [ms]", ylabel="MACs kept / static MACs", xlim=(0, None), ylim=(0, None))

@@ -79,4 +79,6 @@ def budget_text(answer: Budget) -> str:
 def _about(report: Report) -> str:
     if report.band is None:
         return report.asked.cost_model.about
+    if report.like:
+        return f"{report.asked.cost_model.about}; 80 % band in brackets"
     return f"calibrated model, {kernels_in_words(report.precision, report.library)}: 80 % band in brackets"

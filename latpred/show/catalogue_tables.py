@@ -33,12 +33,18 @@ def device_table(profiles: Iterable[HardwareProfile]) -> FittedTable:
 
 
 def trust_table(profiles: Iterable[HardwareProfile]) -> FittedTable:
-    """A row per device: where its parameters are from, and what the calibrated model knows there."""
+    """A row per device: where its parameters are from, and what the calibrated model knows there.
+
+    Measured were blocks or operators, or only the peaks of a device to which another one's calibration is carried over.
+    """
     columns = ("device", "parameters", "calibrated for", "measured", "median error")
     table = new_table("What was validated and calibrated", columns, left=4)
     for profile in profiles:
-        libraries = sorted({item.library for item in profile.calibrations})
-        rows = [_calibrated(profile, library) for library in libraries] or [("", "", "")]
+        rows = [_calibrated(profile, library) for library in sorted({item.library for item in profile.calibrations})]
+        if profile.calibrate_like:
+            measured = "peaks" if profile.peaks else "never"
+            rows.append((f"carried over from {profile.calibrate_like}", measured, ""))
+        rows = rows or [("", "never", "")]
         for index, cells in enumerate(rows):
             about = (profile.name, "validated" if profile.validated else "data sheet") if index == 0 else ("", "")
             table.add_row(*about, *cells)
@@ -61,6 +67,7 @@ _FIELD_UNITS = {
     "dram_bandwidth": "B/s",
     "kernel_s": "s",
     "l2_bytes": "B",
+    "l2_bandwidth": "B/s",
     "fp32_peak_flops": "FLOP/s",
     "fp16_lane_peak_flops": "FLOP/s",
     "fp16_tensor_peak_flops": "FLOP/s",
@@ -75,12 +82,29 @@ def profile_table(profile: HardwareProfile) -> FittedTable:
     columns = ("parameter", "value", "data sheet", "source")
     table = new_table(f"{profile.name} {profile.title}".rstrip(), columns, texts=("source",))
     parameters = profile.model_dump(
-        exclude={"name", "title", "sources", "datasheet", "validated", "peaks", "calibrations"}
+        exclude={
+            *("name", "title", "sources", "datasheet", "validated", "peaks", "calibrations"),
+            *("calibrate_like", "power_modes"),
+        }
     )
     for field in dict.fromkeys((*parameters, *sheet)):
         cells = [_field_text(field, values[field]) if field in values else "" for values in (parameters, sheet)]
         table.add_row(field, *cells, sources.get(field, ""))
     return table
+
+
+def profile_remarks(profile: HardwareProfile) -> list[str]:
+    """What is said of a device below its parameters, a line each."""
+    sources = {source.field: source.text for source in profile.sources}
+    modes = [f"{profile.name}@{mode.name} {si(mode.clock_hz, 'Hz')}" for mode in profile.power_modes]
+    remarks = {
+        "data sheet": profile.stated.source,
+        "power modes": "; ".join(filter(None, (", ".join(modes), sources.get("power_modes")))),
+        "peaks measured": profile.peaks.source if profile.peaks else "",
+        "calibrated for": profile.calibrated_for,
+        "calibrated like": profile.calibrate_like,
+    }
+    return [f"{name}: {text}" for name, text in remarks.items() if text]
 
 
 def _field_text(field: str, value: Any) -> str:

@@ -52,7 +52,7 @@ def _draw(axes: Axes, device: str, rows: pandas.DataFrame, looks: dict[str, Look
         axes.plot(alike["milliseconds"], alike["accuracy"], own.marker, **options)
     axes.plot(*_front(rows).T, color="0.3", linewidth=1, zorder=1, label="front")
     first = rows.iloc[0]
-    kernels = kernels_in_words(first["precision"], first["library"])
+    kernels = kernels_in_words(first["precision"], first["library"], first["like"])
     axes.set_title(titled(f"{device}, batch {first['batch']}", f"{first['model']} model", kernels))
     axes.set(xlabel="latency per image [ms]", ylabel="accuracy")
     axes.margins(0.08)

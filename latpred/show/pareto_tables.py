@@ -18,7 +18,7 @@ def front_table(frame: pandas.DataFrame, device: str) -> FittedTable:
     rows = frame[frame["device"] == device]
     front = rows[rows["on_front"]].sort_values("latency_s")
     first = rows.iloc[0]
-    kernels = kernels_in_words(first["precision"], first["library"])
+    kernels = kernels_in_words(first["precision"], first["library"], first["like"])
     title = f"{device}, batch {first['batch']}, {first['model']} model, {kernels}: "
     title += f"{len(front)} of {len(rows)} points are on the front"
     columns = ("name", "network", "paradigm", "granularity", "r", "accuracy", "latency", "rℓ", "MACs")

@@ -86,7 +86,7 @@ def _fixed_settings(frame: pandas.DataFrame, x: str) -> list[str]:
 
 def _models(frame: pandas.DataFrame) -> list[str]:
     """The cost models of a panel, and the precision and library of their kernels."""
-    kernels = starmap(kernels_in_words, zip(frame["precision"], frame["library"], strict=True))
+    kernels = starmap(kernels_in_words, zip(frame["precision"], frame["library"], frame["like"], strict=True))
     return [f"{' and '.join(frame['model'].unique())} model", " and ".join(dict.fromkeys(kernels))]
 
 

@@ -99,7 +99,7 @@ def heading(report: Report) -> str:
 
 def model_in_words(report: Report) -> str:
     """Which cost model a prediction is of, and of which kernels."""
-    return f"{report.model} model, {kernels_in_words(report.precision, report.library)}"
+    return f"{report.model} model, {kernels_in_words(report.precision, report.library, report.like)}"
 
 
 def verdict(report: Report) -> str:
@@ -125,7 +125,9 @@ def _caveat(report: Report) -> str:
     """What is known about the error of the prediction."""
     if report.band is None:
         return report.asked.cost_model.about
-    kernels = kernels_in_words(report.precision, report.library)
+    if report.like:
+        return f"{report.asked.cost_model.about}; 80 % band in brackets"
+    kernels = kernels_in_words(report.precision, report.library, report.like)
     return (
         f"calibrated model, {kernels}: 80 % band in brackets; median error on shapes left out of the fit "
         f"{report.band.median_error:.1%} ({report.band.of})"
@@ -214,7 +216,8 @@ def recommendation_text(recommendation: Recommendation) -> str:
 def sweep_table(frame: pandas.DataFrame) -> FittedTable:
     """A row per prediction."""
     columns = ("target", "device", "paradigm", "granularity", "r", "batch", "per image", "static", "rℓ", "MACs ratio")
-    kernels = dict.fromkeys(starmap(kernels_in_words, zip(frame["precision"], frame["library"], strict=True)))
+    asked = zip(frame["precision"], frame["library"], frame["like"], strict=True)
+    kernels = dict.fromkeys(starmap(kernels_in_words, asked))
     predictions = f"{len(frame)} prediction{'s' if len(frame) > 1 else ''}"
     title = f"{predictions}, {frame['model'].iloc[0]} model, {' and '.join(kernels)}"
     table = new_table(title, columns, left=4, gives_way=("batch", "MACs ratio", "static"))

@@ -59,6 +59,7 @@ def ablate_fusion(
     model: str = "published",
     precision: str = "fp32",
     library: str | None = None,
+    like: HardwareProfile | str | Path | None = None,
 ) -> list[Ablation]:
     """The eight combinations of masker, gather and scatter fused or not, from none to all.
 
@@ -67,7 +68,7 @@ def ablate_fusion(
     InputError
         As `latpred.predict` with `latpred.Spatial`.
     """
-    how: dict[str, Any] = {"batch": batch, "model": model, "precision": precision, "library": library}
+    how: dict[str, Any] = {"batch": batch, "model": model, "precision": precision, "library": library, "like": like}
     combined = [fused for size in range(len(FUSIONS) + 1) for fused in combinations(FUSIONS, size)]
     unfused = (tuple(name for name in FUSIONS if name not in fused) for fused in combined)
     reports = [predict(target, profile, Spatial(S=S, r=r, unfuse=unfuse), **how) for unfuse in unfused]

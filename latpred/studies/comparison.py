@@ -112,6 +112,7 @@ def compare(
     model: str = "published",
     precision: str = "fp32",
     library: str | None = None,
+    like: HardwareProfile | str | Path | None = None,
 ) -> list[Comparison]:
     """Every paradigm at the rate, common to its parts and blocks, where MACs over static MACs reach `target_macs`.
 
@@ -131,7 +132,7 @@ def compare(
     target_macs = one_number(target_macs, "target-macs")
     if not 0 < target_macs <= 1:
         raise InputError(f"target-macs must be greater than 0 and at most 1, got {target_macs:g}")
-    asked = ask(network, profile, batch=batch, model=model, precision=precision, library=library)
+    asked = ask(network, profile, batch=batch, model=model, precision=precision, library=library, like=like)
     if paradigms is None:
         paradigms = candidates(asked)
         if not paradigms:

@@ -72,6 +72,7 @@ def predict_samples(
     model: str = "published",
     precision: str = "fp32",
     library: str | None = None,
+    like: HardwareProfile | str | Path | None = None,
     draws: int = DEFAULT_DRAWS,
     seed: int = 0,
 ) -> Distribution:
@@ -94,7 +95,7 @@ def predict_samples(
     DataError
         Rates outside [0, 1] or NaN, or of another width.
     """
-    asked = ask(network, profile, batch=batch, model=model, precision=precision, library=library)
+    asked = ask(network, profile, batch=batch, model=model, precision=precision, library=library, like=like)
     if not isinstance(asked.of, PlacedNetwork):
         raise InputError(f"{asked.target} has no residual blocks with rates of their own; give a residual network")
     if isinstance(checked_paradigm(paradigm), Joint) or paradigm == STATIC:

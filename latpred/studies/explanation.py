@@ -116,6 +116,7 @@ def explain(
     model: str = "published",
     precision: str = "fp32",
     library: str | None = None,
+    like: HardwareProfile | str | Path | None = None,
 ) -> Explanation:
     """Where the time of a prediction goes, and what a larger S, fusing, a larger batch or another paradigm would gain.
 
@@ -133,7 +134,8 @@ def explain(
     >>> found.shares[0].name, found.remedies[0].change
     ('masker+conv1', 'layer skipping')
     """
-    report = predict(target, profile, paradigm, batch=batch, model=model, precision=precision, library=library)
+    how: dict[str, Any] = {"batch": batch, "model": model, "precision": precision, "library": library, "like": like}
+    report = predict(target, profile, paradigm, **how)
     asked = report.asked
     lowered, rates = planned(asked, report.paradigm)
     figures = lowered.figures(asked.cost_model, asked.batch, rates)

@@ -129,7 +129,7 @@ class Recommendation(Answer, Shown):
     @property
     def summary(self) -> str:
         """The choice, and for what it was made."""
-        kernels = kernels_in_words(self.precision, self.library)
+        kernels = kernels_in_words(self.precision, self.library, self.like)
         about = f"{self.target} on {self.device}, batch {self.batch}, {self.model} model, {kernels}"
         return f"{self.symbol} = {self.text} for {about}"
 

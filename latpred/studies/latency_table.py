@@ -67,18 +67,13 @@ class LatencyTable(Shown):
 
     Attributes
     ----------
-    network : text
-        What the blocks are of.
-    device : text
-        The device's name.
-    model : text
-        The cost model.
+    network, device, model : text
+        What the blocks are of, the device's name, and the cost model.
     batch : int
         Samples computed together.
-    precision : text
-        fp32, tf32 or fp16.
-    library : text
-        The library of kernels; none, and in a file empty, where the model knows none.
+    precision, library, like : text
+        fp32, tf32 or fp16; the library of kernels, where the model knows any; the device whose calibration was carried
+        over, where one was. What there is none of is empty in a file.
     blocks : text
         (blocks,): the name of every block of the network, in order.
     block : text
@@ -119,11 +114,12 @@ class LatencyTable(Shown):
     stepped: NDArray[np.bool_]
     latency_s: NDArray[np.float64]
     error: float
+    like: str | None = None
 
     @property
     def summary(self) -> str:
         """What the table is of, and how much is in it."""
-        kernels = kernels_in_words(self.precision, self.library)
+        kernels = kernels_in_words(self.precision, self.library, self.like)
         about = f"{self.network} on {self.device}, batch {self.batch}, {self.model} model, {kernels}"
         return f"{len(self.entries)} entries of {about}, {len(self.latency_s)} latencies"
 
@@ -219,7 +215,7 @@ class LatencyTable(Shown):
         """Write the table to a `.npz` file, whole or not at all."""
         with whole_file(Path(path)) as temporary, temporary.open("wb") as file:
             arrays: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-            np.savez_compressed(file, **arrays | {"library": self.library or ""})
+            np.savez_compressed(file, **arrays | {"library": self.library or "", "like": self.like or ""})
 
     @classmethod
     def load(cls, path: Path | str) -> LatencyTable:
@@ -241,6 +237,7 @@ def latency_table(
     model: str = "published",
     precision: str = "fp32",
     library: str | None = None,
+    like: HardwareProfile | str | Path | None = None,
     executor: Executor | None = None,
 ) -> LatencyTable:
     """The table of blocks: static, and as far as a block can skip so: layer, spatial at each S that fits, channel.
@@ -274,7 +271,7 @@ def latency_table(
             if not isinstance(size, int) or not 1 <= size <= most:
                 choose = f"choose from 1 to {most}" if most else "none of them can skip so"
                 raise InputError(f"{symbol}={quoted(size)} fits no block of {name}; {choose}")
-    asked = ask(placed[0], profile, batch=batch, model=model, precision=precision, library=library)
+    asked = ask(placed[0], profile, batch=batch, model=model, precision=precision, library=library, like=like)
     arguments = [(asked.about(block), setting) for block in blocks.values() for setting in _settings(block, S, G)]
     values, stepped, errors = zip(*answers(_values, arguments, executor=executor), strict=True)
     lengths = np.array([len(latencies) for latencies in values])
@@ -285,6 +282,7 @@ def latency_table(
         batch=asked.batch,
         precision=precision,
         library=asked.cost_model.library,
+        like=asked.like,
         blocks=tuple(block.name for block in placed),
         block=np.array([one.target for one, _ in arguments]),
         paradigm=np.array([setting.name for _, setting in arguments]),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: More devices are a slip of the pen.
 MOST_DEVICES = 1000
 #: What a device adds to a point, in order.
-ADDED = ("device", "model", "batch", "precision", "library", *FIGURES, "on_front")
+ADDED = ("device", "model", "batch", "precision", "library", "like", *FIGURES, "on_front")
 
 
 def pareto(

@@ -45,6 +45,7 @@ def recommend_granularity(
     model: str = "published",
     precision: str = "fp32",
     library: str | None = None,
+    like: HardwareProfile | str | Path | None = None,
     executor: Executor | None = None,
 ) -> Recommendation:
     """Per stage, the smallest S (or G) whose stage latency is within `tolerance` of the stage's best.
@@ -75,7 +76,7 @@ def recommend_granularity(
     >>> recommend_granularity("resnet50", "v100", 0.6).S
     [8, 4, 7, 1]
     """
-    asked = ask(network, profile, batch=batch, model=model, precision=precision, library=library)
+    asked = ask(network, profile, batch=batch, model=model, precision=precision, library=library, like=like)
     return recommended(asked, r, paradigm=paradigm, tolerance=tolerance, executor=executor)
 
 
@@ -112,7 +113,9 @@ def recommended(
     by_shift = list(zip(*choices, strict=True))
     chosen_rates = {candidate.stage: candidate.rate for candidate in candidates if candidate.chosen}
     rates = tuple(chosen_rates.get(number, float(at[middle])) for number, at in enumerate(near, start=1))
-    calibration = None if untimed(network, asked.cost_model.form) else asked.cost_model.calibration
+    # What a choice costs was measured for spatial skipping of timed kernels, on the device itself.
+    measured = paradigm == "spatial" and not asked.like and not untimed(network, asked.cost_model.form)
+    calibration = asked.cost_model.calibration if measured else None
     return Recommendation(
         asked=asked,
         paradigm=paradigm,
@@ -125,7 +128,7 @@ def recommended(
             for shift, at, choice in zip(shifts, zip(*near, strict=True), by_shift, strict=True)
             if not masks and at != rates
         ),
-        regret_p95=calibration.granularity_regret_p95 if calibration and paradigm == "spatial" else None,
+        regret_p95=calibration.granularity_regret_p95 if calibration else None,
     )
 
 

@@ -49,6 +49,7 @@ COLUMNS = (
     "batch",
     "precision",
     "library",
+    "like",
     *FIGURES,
 )
 #: More rows at once are a slip of the pen.
@@ -124,6 +125,7 @@ def sweep(
     model: str = "published",
     precision: str = "fp32",
     library: str | None = None,
+    like: HardwareProfile | str | Path | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> pandas.DataFrame:
@@ -172,7 +174,7 @@ def sweep(
     check_size(targets=len(targets), devices=len(profiles), batches=len(sizes), settings=len(settings))
     lines = _lines(settings)
     questions = [
-        ask(target, profile, batch=batch, model=model, precision=precision, library=library)
+        ask(target, profile, batch=batch, model=model, precision=precision, library=library, like=like)
         for target, profile, batch in product(targets, profiles, sizes)
     ]
     points = list(product(questions, lines))

@@ -15,10 +15,14 @@ from latpred.wording import listed, quoted
 from latpred.workloads.arrays import read_arrays
 
 #: What a file without these keys is: one from before tables had them.
-_BEFORE = {"precision": np.array("fp32"), "library": np.array("")}
+_BEFORE = {"precision": np.array("fp32"), "library": np.array(""), "like": np.array("")}
 _WANTED = "make a latency table with latpred lut"
 #: Fields by the letters of NumPy's kinds that they are of: one value, and one for each entry.
-_SINGLE = {"network": "U", "device": "U", "model": "U", "precision": "U", "library": "U", "batch": "iu", "error": "fiu"}
+_SINGLE = {
+    **dict.fromkeys(("network", "device", "model", "precision", "library", "like"), "U"),
+    "batch": "iu",
+    "error": "fiu",
+}
 _OF_ENTRIES = {"block": "U", "paradigm": "U", "granularity": "iu", "offset": "iu", "count": "iu", "stepped": "b"}
 _KINDS = {"U": "text", "iu": "whole numbers", "fiu": "numbers", "b": "true or false"}
 
@@ -35,7 +39,8 @@ def read_fields(path: Path, names: Sequence[str]) -> dict[str, Any]:
         content[name] = content[name].item()
     if content["blocks"].ndim != 1 or content["blocks"].dtype.kind != "U":
         raise DataError(f"{path}: blocks: must be a list of names; {_WANTED}")
-    content |= {"library": content["library"] or None, "blocks": tuple(map(str, content["blocks"]))}
+    content |= {name: content[name] or None for name in ("library", "like")}
+    content["blocks"] = tuple(map(str, content["blocks"]))
     return {name: content[name] for name in names}
 
 

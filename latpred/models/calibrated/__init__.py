@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
+from os import PathLike
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from latpred.devices.calibration import Calibration
-from latpred.devices.profile import DataSheet, HardwareProfile
+from latpred.devices.profile import HardwareProfile
+from latpred.devices.transfer import REACHED_BANDWIDTH, REACHED_L2, REACHED_MACS, Fitted, fitted
 from latpred.errors import InputError
 from latpred.models.calibrated.triton import Device, join
 from latpred.models.interface import Cost, CostModel, unsupported
@@ -24,25 +27,35 @@ from latpred.workloads.operators import Convolution, Operator
 LIBRARIES = {
     "triton": "the kernels of residual blocks only; use the published model, which is FP32, or the roofline",
     "tensorrt": (
-        "single convolutions only, dense or depthwise; use the published model, which is FP32, or a device calibrated "
-        "with triton"
+        "single convolutions only, dense or depthwise; use the published model, which is FP32, or the library triton"
     ),
 }
+#: Those with the kernels of whole blocks, those whose equations know an L2, and those that need engines of their time.
+OF_BLOCKS, HEED_L2, SINCE_VOLTA = ("triton",), ("triton",), ("triton",)
 
 
 class Calibrated(CostModel):
-    """A device with its measured peaks, and the numbers of one library in one precision."""
+    """A device with its peaks, and the numbers of one library in one precision: its own, or another device's."""
 
     name = "calibrated"
     form = KERNELS
 
-    def __init__(self, profile: HardwareProfile, precision: str, library: str | None) -> None:
-        """Takes the profile's calibration; raises InputError where there is none."""
-        self._calibration = profile.calibration(precision, library)
-        super().__init__(profile, precision, self._calibration.library)
-        self.module = library_module(self._calibration.library)
-        self.device = device_of(profile, precision)
-        self.numbers = {number.name: number.value for number in self._calibration.numbers}
+    def __init__(
+        self,
+        profile: HardwareProfile,
+        precision: str,
+        library: str | None,
+        like: HardwareProfile | str | PathLike[str] | None = None,
+        *,
+        blocks: bool = False,
+    ) -> None:
+        """Takes the calibration that serves the profile; raises InputError where there is none."""
+        self._fitted = _fitted(profile, precision, library, like, blocks)
+        super().__init__(profile, precision, self._fitted.calibration.library)
+        self._profile = profile
+        self.module = library_module(self._fitted.calibration.library)
+        self.device = device_of(profile, precision, self._fitted.on)
+        self.numbers = self._fitted.numbers_for(profile)
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -52,18 +65,52 @@ class Calibrated(CostModel):
     @property
     def calibration(self) -> Calibration:
         """The fitted numbers, their errors, and what they were fitted on."""
-        return self._calibration
+        return self._fitted.calibration
+
+    @property
+    def fitted_on(self) -> HardwareProfile:
+        """The device that was measured."""
+        return self._fitted.on
+
+    @property
+    def spread(self) -> float:
+        """What carrying over was seen to cost; nothing on the device itself."""
+        return self._fitted.spread(self._profile)
+
+    @property
+    def in_pairs(self) -> bool:
+        """Whether halves are multiplied in pairs on the lanes, with what FP32 was fitted to."""
+        return self.calibration.precision != self.precision
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not there."""
+        name, notes = self._profile.name, []
+        if self.in_pairs:
+            notes.append(f"{name} has no tensor cores: halves are taken as FP32 in pairs, at twice its rate")
+        if self.library in SINCE_VOLTA and self._profile.multiplies_pairs:
+            before = f"{self.library} makes no kernels for {name}, which is older than Volta"
+            notes.append(f"{before}: times are what they would take")
+        if self.library in HEED_L2 and self._profile.l2_size is None:
+            notes.append(f"{name} gives no l2_bytes: all maps are taken to come from the off-chip memory")
+        return tuple(notes)
 
     @property
     def about(self) -> str:
         """What was measured, and with which kernels."""
-        return f"calibrated model, {self.precision} with {self.library}: fitted to measurements of this device"
+        fitted = "fitted to measurements of this device"
+        if self._fitted.on != self._profile:
+            but = " but for its peaks" if self._profile.peaks else ""
+            fitted = f"fitted on {self._fitted.on.name}, carried over: never measured here{but}"
+        return f"calibrated model, {self.precision} with {self.library}: {fitted}"
 
     def cost(self, operator: Operator, batch: Numbers, *, chained: bool = False) -> Cost:
         """(computeᵖ + memoryᵖ)^(1/p) + constant, and never below the roofline of the peaks."""
-        work = self.module.work_of(operator, batch, self.precision)
+        work = self.module.work_of(operator, batch, self.calibration.precision)
         if work is None:
-            raise unsupported(f"calibrated ({self.library})", operator, LIBRARIES[self._calibration.library])
+            raise unsupported(f"calibrated ({self.library})", operator, LIBRARIES[self.calibration.library])
+        if self.in_pairs:
+            work = _of_halves(work)
         if chained and "chained" in work._fields:
             work = work._replace(chained=1.0)
         found = self.module.times(work, self.numbers, self.device)
@@ -74,6 +121,19 @@ class Calibrated(CostModel):
         return Cost(found.compute, found.memory, found.constant, np.maximum(latency, least), found.l2)
 
 
+def _fitted(profile: HardwareProfile, precision: str, library: str | None, like: Any, blocks: bool) -> Fitted:
+    """The calibration that serves; of a library with the kernels of `blocks`, where there is one."""
+    if blocks and library is None:
+        with suppress(InputError):
+            return fitted(profile, precision, None, like, lambda name: name in OF_BLOCKS)
+    return fitted(profile, precision, library, like)
+
+
+def _of_halves(work: Any) -> Any:
+    """What is asked of the memories by elements of half the size."""
+    return work._replace(**{name: getattr(work, name) / 2 for name in work._fields if name.endswith("bytes")})
+
+
 def library_module(library: str) -> ModuleType:
     """The equations of a library; raises InputError for one that has none."""
     if library not in LIBRARIES:
@@ -81,16 +141,30 @@ def library_module(library: str) -> ModuleType:
     return import_module(f"latpred.models.calibrated.{library}")
 
 
-def device_of(profile: HardwareProfile, precision: str) -> Device:
-    """Measured peaks where the profile has them, else the data sheet's, else its parameters."""
-    sheet = profile.datasheet or DataSheet(source="")
-    rated = None if profile.peaks else sheet.fp32_peak_flops
-    lane_macs = rated / 2 if rated else profile.peak_macs("fp32")
-    return Device(
-        engines=profile.pes,
-        macs=lane_macs if precision == "fp32" else profile.peak_macs(precision),
-        lane_macs=lane_macs,
-        dram=profile.peaks.copy_bandwidth if profile.peaks else (sheet.dram_bandwidth or profile.dram_bandwidth),
-        l2=profile.peaks.l2_bandwidth if profile.peaks else profile.l2_bandwidth_ratio * profile.dram_bandwidth,
-        l2_bytes=profile.l2_size,
-    )
+def device_of(profile: HardwareProfile, precision: str, fitted_on: HardwareProfile | None = None) -> Device:
+    """The rates that a calibration's shares are of: measured ones where those of the device it was fitted on are.
+
+    Where this device's own were not measured, the data sheet's, of which the same part is reached as elsewhere; shares
+    of a data sheet's rates are of this device's data sheet, which its parameters stand in for.
+    """
+    shares_of_measured = (fitted_on or profile).peaks is not None
+    if not shares_of_measured:
+        profile = profile.replace(peaks=None)
+    sheet, peaks = profile.stated, profile.peaks
+    macs = lane_macs = profile.peak_macs("fp32")
+    if not peaks and sheet.fp32_peak_flops:
+        macs = lane_macs = sheet.fp32_peak_flops / 2
+    if precision != "fp32":
+        macs = profile.peak_macs(precision)
+    if peaks:
+        dram, l2 = peaks.copy_bandwidth, peaks.l2_bandwidth
+    else:
+        dram = sheet.dram_bandwidth or profile.dram_bandwidth
+        l2 = sheet.l2_bandwidth or profile.l2_bandwidth_ratio * profile.dram_bandwidth
+    if shares_of_measured and not peaks:
+        on_lanes = precision == "fp32" or profile.multiplies_pairs
+        macs, lane_macs = macs * REACHED_MACS["fp32" if on_lanes else precision], lane_macs * REACHED_MACS["fp32"]
+        dram, l2 = dram * REACHED_BANDWIDTH, l2 * REACHED_L2
+    if precision == "fp16" and profile.multiplies_pairs:
+        lane_macs = macs
+    return Device(profile.pes, macs, lane_macs, dram, l2, profile.l2_size or 1.0)

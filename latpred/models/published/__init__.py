@@ -79,7 +79,7 @@ class Published(CostModel):
         if precision != "fp32":
             raise InputError(
                 f"the published model knows FP32 only, not {precision}; use the roofline, or the calibrated model "
-                f"({profile.name}: {profile.calibrated_for or 'not calibrated'})"
+                f"({profile.name}: {profile.calibrated_in_words})"
             )
         refuse_library(self.name, library)
         self.machine = Machine.of(profile)

@@ -179,7 +179,7 @@ class Budget(Answer, Shown):
     @property
     def summary(self) -> str:
         """What was asked, and the best option."""
-        kernels = kernels_in_words(self.precision, self.library)
+        kernels = kernels_in_words(self.precision, self.library, self.like)
         best = f"{self.best.paradigm}, {seconds(self.best.latency_s)}" if self.best else "nothing fits"
         about = f"{self.target} on {self.device}, batch {self.batch}, {self.model} model, {kernels}"
         return f"{about}, within {seconds(self.limit_s)}: {best}"
