@@ -11,7 +11,9 @@ from latpred.show.validation_plots import rate_curves, scatter
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-FITTED, HELD_OUT = (ROOT / "measurements" / name for name in ("h200.csv.gz", "h200_held_out.csv.gz"))
+FITTED, HELD_OUT, ELSEWHERE = (
+    ROOT / "measurements" / name for name in ("h200.csv.gz", "h200_held_out.csv.gz", "h100_held_out.csv.gz")
+)
 PRECISIONS = ("fp32", "tf32", "fp16")
 #: Metric → what it is, and the most it may be in FP32, TF32 and FP16.
 TARGETS = {
@@ -71,6 +73,27 @@ def target_table(found):
     yield f"| operators, median error (shapes left out in turn) | {' | '.join(medians)} | ≤ 8.0% |"
 
 
+def carried_table(rows, h100):
+    """Blocks on an H100 by what was fitted on the H200, and by the published model."""
+    kinds = ("static", "spatial", "channel", "layer")
+    yield "| blocks on an H100 | precision | rows | mean | p90 | bias | rℓ | " + " | ".join(kinds) + " | in band |"
+    yield "|---|---|---|---|---|---|---|" + "---|" * (len(kinds) + 1)
+    ways = {"peaks measured": h100, "data sheet alone": h100.replace(peaks=None)}
+    judged = [(way, "calibrated", device, precision) for way, device in ways.items() for precision in PRECISIONS]
+    for way, model, device, precision in [*judged, ("published model", "published", h100, "fp32")]:
+        (item,) = validate(rows, device, [model], precision=precision)
+        m = item.blocks
+        cells = [shown(value) for value in (m.mape, m.p90_ape, m.bias)] + [shown(m.ratio_mae, True)]
+        cells += [*(shown(item.by_class[kind].mape) for kind in kinds), shown(m.band_coverage)]
+        yield f"| {way} | {precision} | {m.n} | {' | '.join(cells)} |"
+
+
+def carried_errors(rows, device):
+    """Mean errors in every precision, in a line."""
+    found = [validate(rows, device, ["calibrated"], precision=precision)[0].blocks.mape for precision in PRECISIONS]
+    return " / ".join(map(shown, found))
+
+
 def group_table(found):
     sizes = (1, 2, 4, 8, 16)
     yield "| mean error at G | " + " | ".join(map(str, sizes)) + " |"
@@ -125,8 +148,8 @@ def filled(template, **parts):
 
 
 if __name__ == "__main__":
-    h200, v100 = latpred.load_profile("h200"), latpred.load_profile("v100")
-    rows = read_measurements(HELD_OUT)
+    h200, h100, v100 = map(latpred.load_profile, ("h200", "h100", "v100"))
+    rows, elsewhere = read_measurements(HELD_OUT), read_measurements(ELSEWHERE)
     found = {
         precision: {item.model: item for item in validate([row for row in rows if row.precision == precision], h200)}
         for precision in PRECISIONS
@@ -141,6 +164,9 @@ if __name__ == "__main__":
         **answers(found, v100),
         targets=target_table(found),
         groups=group_table(found),
+        carried=carried_table(elsewhere, h100),
+        carried_errors=carried_errors(elsewhere, h100),
+        stated_errors=carried_errors(elsewhere, h100.replace(peaks=None)),
         models=model_table(found),
         classes=class_table(h200, "triton"),
         numbers=number_table(h200, "triton"),
