@@ -1,4 +1,4 @@
-"""Triton's interpreter runs the kernels where there is no GPU; without torch and Triton their tests are left out."""
+"""Triton's interpreter runs the kernels where there is no GPU; without torch and Triton what needs them is left out."""
 
 import os
 from importlib.util import find_spec
@@ -11,4 +11,4 @@ if find_spec("torch") and find_spec("triton"):
     if not torch.cuda.is_available():
         os.environ["TRITON_INTERPRET"] = "1"
 else:
-    collect_ignore_glob = ["latpred/measuring/gpu/*"]
+    collect_ignore_glob = ["latpred/measuring/gpu/*", "latpred/workloads/reading/*"]

@@ -26,7 +26,7 @@ from latpred.workloads.blocks import (
 )
 from latpred.workloads.catalogue import Preset, list_networks, list_presets, load_block, load_network, load_preset
 from latpred.workloads.layers import SE, Activation, Conv, Dense, Join, Norm, Pool
-from latpred.workloads.networks import Network, Stage, Stem, VisionTransformer
+from latpred.workloads.networks import Network, Stage, Stem, VisionTransformer, save_network
 from latpred.workloads.operators import (
     Add,
     AveragePool,
@@ -50,6 +50,7 @@ from latpred.workloads.operators import (
     Unfold,
 )
 from latpred.workloads.paradigms import Channel, Head, Joint, Layer, Paradigm, Spatial, Static, Token, Width
+from latpred.workloads.reading import from_onnx, from_torch
 
 if TYPE_CHECKING:
     from latpred.studies.budget import budget
@@ -145,6 +146,8 @@ __all__ = [
     "budget",
     "evaluate",
     "explain",
+    "from_onnx",
+    "from_torch",
     "grid",
     "latency_table",
     "list_networks",
@@ -157,6 +160,7 @@ __all__ = [
     "pareto",
     "predict",
     "recommend_granularity",
+    "save_network",
     "sweep",
 ]
 

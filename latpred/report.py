@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from latpred.notebook import Shown
 from latpred.question import Answer, Asked
 from latpred.units import seconds
+from latpred.workloads.networks import PlacedNetwork
 from latpred.workloads.paradigms import Paradigm
 
 if TYPE_CHECKING:
@@ -221,6 +222,11 @@ class Report(Answer, Shown, Totals):
         return self.find_break_even()
 
     @property
+    def uncounted(self) -> tuple[str, ...]:
+        """The parts of a network that are not in it: stem, transitions, head."""
+        return self.asked.of.uncounted if isinstance(self.asked.of, PlacedNetwork) else ()
+
+    @property
     def stages(self) -> tuple[StageTotal, ...]:
         """The sums of each stage; empty for a block or an operator."""
         numbers = sorted({row.stage for row in self.operators if row.stage is not None})
@@ -249,6 +255,7 @@ class Report(Answer, Shown, Totals):
         """Everything, in plain types: what `--format json` prints."""
         return {
             **self.asked.to_dict(),
+            "uncounted": list(self.uncounted),
             "paradigm": self.paradigm.to_dict(),
             **self.totals(),
             "latency_low_s": self.latency_low_s,

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -9,8 +10,9 @@ import latpred
 from latpred.cli import COMMANDS
 from tests import documents
 
+NEEDS_TORCH = pytest.mark.skipif(not find_spec("torch"), reason="reading modules needs torch")
 BLOCKS = [
-    pytest.param(block, id=f"{page.name}:{number}")
+    pytest.param(block, id=f"{page.name}:{number}", marks=[NEEDS_TORCH] if "$ latpred networks read" in block else [])
     for page in documents.PAGES
     for number, block in enumerate(documents.blocks(page), start=1)
 ]

@@ -1,6 +1,7 @@
 """Every example runs; the papers' figures come out."""
 
 import csv
+import re
 import shutil
 import subprocess
 import sys
@@ -102,6 +103,12 @@ def test_my_device_and_my_network_predict():
     profile = latpred.load_profile(EXAMPLES / "my_device.yaml")
     network = latpred.load_network(EXAMPLES / "my_network.yaml")
     assert latpred.predict(network, profile, latpred.Spatial(S=[4, 2, 2], r=0.5)).ratio < 1
+
+
+def test_my_model_is_that_of_the_documentation():
+    page = (EXAMPLES.parent / "docs" / "own_network.md").read_text(encoding="utf-8")
+    (model,) = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
+    assert (EXAMPLES / "my_model.py").read_text(encoding="utf-8").partition("\n\n")[2] == model
 
 
 def test_granularity_from_masks_depends_on_the_device():

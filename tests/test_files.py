@@ -215,6 +215,11 @@ def test_a_network_of_very_many_blocks_is_refused_at_once(tmp_path):
     """Each block was built before anything was said: 20 s for an image of 10⁹ pixels, and gigabytes of blocks."""
     text = RESNET50.replace("blocks: 4", "blocks: 1000000")
     assert fails(tmp_path, latpred.load_network, text) == "1,000,012 blocks are too many; 10,000 are the most"
+
+
+def test_a_network_without_layers_is_refused(tmp_path):
+    """Nothing takes no time: neither a latency nor a ratio of it is one."""
+    assert fails(tmp_path, latpred.load_network, "{name: nothing, stem: [], head: []}") == "has no layers"
     most = latpred.load_network("resnet50").replace(stages=[latpred.Stage(c_in=64, c_out=64, blocks=10_000)])
     assert len(most.blocks) == 10_000
 

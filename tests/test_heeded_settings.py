@@ -32,7 +32,7 @@ TARGETS = {type(target): target for target in (BLOCK, NETWORK.stage(2), NETWORK,
 #: What runs at a share of its width.
 NARROW = (NETWORK, NETWORK.stage(2))
 #: What a thing is called, where it comes from, and the network that a stage is cut out of.
-NAMES = {"name", "title", "aliases", "source", "kind", "network", "unread"}
+NAMES = {"name", "title", "aliases", "source", "kind", "network", "unread", "remarks"}
 #: Fields that no target takes another value of unless a second one changes, too.
 TOGETHER = {
     type(NETWORK): {"stem c_out", "stages 1 c_in", "stages 1 c_out", "stages 2 c_in"},

@@ -49,6 +49,8 @@ def test_every_public_name_has_an_example_that_runs(name):
     (test,) = finder.find(thing, name, globs=vars(sys.modules[thing.__module__]).copy()) or [None]
     assert test is not None
     assert test.examples, f"{name} has no example"
+    for package in {"torch", "onnx"} & set(re.findall(r"import (\w+)", thing.__doc__)):
+        pytest.importorskip(package, reason=f"the example needs {package}, an extra")
     assert runner.run(test, out=lambda text: None) == (0, len(test.examples))
 
 

@@ -167,14 +167,14 @@ def test_include_has_no_meaning_for_a_static_network(run):
 
 
 def test_many_operators_are_shown_as_far_as_they_count(run):
-    """Swin-T has 17 kinds of operators in each of 4 stages, and those of less than a hundredth of the time are told
-    together."""
+    """Swin-T has 17 kinds of operators in each of 4 stages, but 15 in the last, which is a single window; those of less
+    than a hundredth of the time are told together."""
     shown = " ".join(run("explain --device tx2 --network swin-tiny --paradigm layer --r 0.5")[1].split())
     found = latpred.explain("swin-tiny", "tx2", latpred.Layer(r=0.5))
     total = sum(share.latency_s for share in found.shares)
     less = [share for share in found.shares if share.latency_s < total / 100]
     rest = sum(share.latency_s for share in less) / total
-    assert len(found.shares) == 68
+    assert len(found.shares) == 66
     assert f"left out: {len(less)} lines of less than 1% each, {rest:.1%} of the time together" in shown
     assert all(("stage 3 fc1" in shown, "stage 4 norm1" not in shown))
     assert "left out" not in run("explain --device tx2 --network resnet18 --paradigm layer --r 0.5")[1]

@@ -149,3 +149,20 @@ def test_a_static_network_says_so():
     assert report.notes == ("densenet121 has no residual blocks: it is static, and nothing of it can be skipped",)
     with pytest.raises(latpred.InputError, match="densenet121 is static: nothing of it can be skipped"):
         latpred.predict("densenet121", "tx2", latpred.Spatial(4, 0.5))
+
+
+def test_vgg16_takes_images_of_any_size():
+    """By hand: convolutions on 96×96 pixels instead of 224×224; linear layers on 7×7 of them, whatever the image."""
+    linear = 49 * 512 * 4096 + 4096 * 4096 + 4096 * 1000
+    convolutions = (COUNTED["vgg16"][1] - linear) * 96**2 // 224**2
+    assert macs(latpred.load_network("vgg16", (96, 96))) == {convolutions + linear}
+
+
+def test_a_window_that_is_the_whole_map_is_none():
+    """As in the last stage of Swin-T, whose tokens PyTorch lays out nowhere else."""
+    (*_, last) = latpred.load_network("swin-tiny").blocks
+    assert (last.block.window, last.block.height) == (7, 7)
+    assert last.block.paradigms == ("layer", "token", "head")
+    static = [latpred.predict(block, "tx2").operators for block in (last.block, last.block.replace(window=None))]
+    assert static[0] == static[1]
+    assert "token" in last.block.replace(height=14).obstacles

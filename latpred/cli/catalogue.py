@@ -12,9 +12,10 @@ from latpred.devices.catalogue import list_profiles, load_profile, read_profile
 from latpred.devices.profile import HardwareProfile
 from latpred.devices.transfer import check_chain
 from latpred.errors import LatpredError
+from latpred.files import check_output
 from latpred.units import si
 from latpred.workloads.catalogue import AnyNetwork, list_networks, list_presets, load_network, load_preset
-from latpred.workloads.networks import Network, VisionTransformer
+from latpred.workloads.networks import Network, save_network
 
 
 @click.group(cls=Group)
@@ -130,11 +131,12 @@ def _print_records(records: list[dict[str, object]], form: str) -> None:
 
 @click.group(cls=Group)
 def networks() -> None:
-    """List and show networks.
+    """List and show networks, and read them from models.
 
     \b
     latpred networks list
     latpred networks show resnet50
+    latpred networks read timm:resnet50d -o mine.yaml
     """
 
 
@@ -191,13 +193,48 @@ def show_network(name: str, image_size: tuple[int, int] | None, form: str) -> No
     else:
         network = load_network(name, image_size)
         about = f"source: {network.source or 'not given'}"
+    _print_network(network, form, about)
+
+
+@networks.command("read")
+@click.argument("source")
+@click.option("-o", "--output", "file", type=click.Path(path_type=Path), help="Write the network to this YAML file.")
+@options.image_size_option
+@click.option("--name", metavar="NAME", help="What the network is called; default: as its model.")
+@click.option("--strict", is_flag=True, help="Refuse a model with operations that are not understood.")
+@options.format_option
+def read_network(
+    source: str, file: Path | None, image_size: tuple[int, int] | None, name: str | None, strict: bool, form: str
+) -> None:
+    """Read a network from a PyTorch or ONNX model.
+
+    SOURCE is model.onnx, timm:NAME, torchvision:NAME, or package.module:function, a function of yours that makes a
+    torch.nn.Module. No weights are downloaded. The file that is written can be edited, and given wherever a network's
+    name is.
+
+    \b
+    latpred networks read timm:resnet50d -o mine.yaml
+    latpred networks read mypackage.models:make --image-size 320 -o mine.yaml
+    """
+    from latpred.workloads.reading.sources import read
+
+    if file is not None:
+        check_output(file, (".yaml", ".yml"), "a network")
+    network = read(source, image_size, name, strict=strict)
+    _print_network(network, form, f"read from {network.source}")
+    if file is not None:
+        save_network(network, file)
+        click.echo(f"{file}: written", err=True)
+
+
+def _print_network(network: AnyNetwork, form: str, about: str) -> None:
+    """The stages, why blocks of them cannot skip, and a line of its own."""
     if form != "table":
         _print_records(_shape_rows(network), form)
     else:
-        from latpred.show.network_tables import network_table, reasons, transformer_table
+        from latpred.show.network_tables import network_table, reasons
 
-        shown = transformer_table(network) if isinstance(network, VisionTransformer) else network_table(network)
-        output.print_rich(shown, *reasons(network), about)
+        output.print_rich(network_table(network), *reasons(network), about)
 
 
 def _shape_rows(network: AnyNetwork) -> list[dict[str, object]]:

@@ -198,7 +198,7 @@ def _networks_option(*, required: bool) -> Callable[[F], F]:
         multiple=True,
         required=required,
         metavar="NAME|FILE",
-        help="Network: a name of `latpred networks list`, or a YAML file.",
+        help="Network: a name of `latpred networks list`, a YAML or ONNX file, timm:NAME or torchvision:NAME.",
         callback=several,
         shell_complete=completing(list_networks, files=True),
     )
@@ -219,7 +219,7 @@ def target_options(*, blocks: bool = True, preset: bool = False) -> Callable[[F]
         "--include",
         callback=_parts,
         metavar="PART,…",
-        help="Count also the network's stem, transitions, head.",
+        help="Count beside the stages: stem, transitions, head; default: none of networks that ship, all of a model.",
         shell_complete=completing(lambda: PARTS),
     )
     published = preset_option("Published dynamic network, from `latpred networks list`.")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from latpred.show.layout import FittedTable, new_table
 from latpred.units import count
-from latpred.workloads.blocks import Block, ConvolutionalBlock, TransformerBlock
+from latpred.workloads.blocks import Block, ConvolutionalBlock, ResidualBlock, TransformerBlock
 from latpred.workloads.catalogue import AnyNetwork
+from latpred.workloads.layers import Conv, Join, Layer, OfGraph, Pool
 from latpred.workloads.lowering import PLAIN, Step
 from latpred.workloads.networks import PARTS, Network, PlacedNetwork, VisionTransformer
 from latpred.workloads.paradigms import Static, spelled
@@ -52,33 +54,59 @@ def _channels(block: Block) -> int:
     return block.dim if isinstance(block, TransformerBlock) else 0
 
 
-def network_table(network: PlacedNetwork) -> FittedTable:
+def network_table(network: AnyNetwork) -> FittedTable:
     """A row per part: the stem, each stage and what leads to it, the head; what of them can skip, and multiply-adds."""
+    if isinstance(network, VisionTransformer):
+        return _transformer_table(network)
+    assert isinstance(network, Network)
     columns = ("part", "map", "blocks", "kind", "channels", "can skip", "MACs")
     table = new_table(
         f"{network.name} {network.title}".rstrip(), columns, left=1, texts=("kind", "can skip"), gives_way=("kind",)
     )
-    whole = _whole(network)
-    _add_part(table, "stem", list(whole.opening(PLAIN)))
+    whole = network.including(*PARTS)
+    _add_part(table, "stem", network.stem_layers, whole.opening(PLAIN))
     for number, (blocks, (height, width)) in enumerate(zip(network.stage_blocks, network.maps, strict=True), start=1):
-        _add_part(table, "transition", list(whole.before_stage(number, PLAIN)))
-        kinds = "/".join(dict.fromkeys(described(block) for block in blocks))
+        _add_part(table, "transition", network.stages[number - 1].before, whole.before_stage(number, PLAIN))
+        kinds = "; ".join(dict.fromkeys(described(block) for block in blocks))
         macs = sum(step.macs(1) for step in network.stage(number).lower(Static(), PLAIN).steps)
         shape = (f"{height}×{width}", str(len(blocks)), kinds, _channels_of(blocks))
         table.add_row(f"stage {number}", *shape, _skips(blocks), count(macs))
-    _add_part(table, "head", list(whole.closing(PLAIN)))
+    _add_part(table, "head", network.head_layers, whole.closing(PLAIN))
     return table
 
 
-def _add_part(table: FittedTable, name: str, steps: Sequence[Step]) -> None:
-    if steps:
-        macs = sum(step.macs(1) for step in steps)
-        table.add_row(name, "", "", f"{len(steps)} operators" if len(steps) > 1 else steps[0].name, "", "", count(macs))
+def _add_part(table: FittedTable, name: str, layers: Sequence[Layer], steps: Iterable[Step]) -> None:
+    if layers:
+        table.add_row(name, "", "", _in_words(layers, most=4), "", "", count(sum(step.macs(1) for step in steps)))
 
 
 def described(block: Block) -> str:
     """The kind of a block, with what its layers are where they are spelled out."""
-    return block.kind
+    return f"{block.kind}: {_in_words(block.body)}" if isinstance(block, ResidualBlock) else block.kind
+
+
+def _in_words(layers: Sequence[Layer], *, most: int = 8) -> str:
+    """Layers as a person calls them, or how many there are."""
+    return ", ".join(map(_word, layers)) if len(layers) <= most else f"{len(layers)} layers"
+
+
+def _word(layer: Layer) -> str:
+    """A layer in a word, with its window and stride."""
+    if isinstance(layer, Conv):
+        kind = "depthwise" if layer.groups == "depthwise" else "grouped" if layer.groups > 1 else "conv"
+        return f"{kind} {layer.kernel}×{layer.kernel_width or layer.kernel}{_steps(layer.stride)}"
+    if isinstance(layer, Pool):
+        kind = "max pool" if layer.maximum else "average pool"
+        return f"{kind} {layer.kernel}×{layer.kernel}{_steps(layer.stride or layer.kernel)}" if layer.kernel else kind
+    if isinstance(layer, Join):
+        return f"{len(layer.branches)} branches {'added' if layer.add else 'side by side'}"
+    if isinstance(layer, OfGraph):
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(layer.operator).__name__).lower()
+    return {"dense": "linear", "se": "SE"}.get(layer.kind, layer.kind)
+
+
+def _steps(stride: int) -> str:
+    return f" /{stride}" if stride > 1 else ""
 
 
 def _channels_of(blocks: Sequence[Block]) -> str:
@@ -111,7 +139,7 @@ def reasons(network: PlacedNetwork) -> Iterator[str]:
     yield from network.own_notes()
 
 
-def transformer_table(network: VisionTransformer) -> FittedTable:
+def _transformer_table(network: VisionTransformer) -> FittedTable:
     """A row per property."""
     table = new_table(f"{network.name} {network.title}".rstrip(), ("", "value"))
     macs = sum(step.macs(1) for step in network.lower(Static(), PLAIN).steps)

@@ -11,7 +11,7 @@ from latpred.report import OperatorRow, Report, Subtotal, Totals, collected, ker
 from latpred.show.layout import FittedTable, new_table
 from latpred.units import count, number, seconds, si, with_band
 from latpred.wording import in_stages
-from latpred.workloads.networks import Network
+from latpred.workloads.networks import Network, PlacedNetwork
 from latpred.workloads.paradigms import spelled
 
 if TYPE_CHECKING:
@@ -116,6 +116,9 @@ def verdict(report: Report) -> str:
         paper = "" if report.macs_ratio is None else f"; on paper (MACs) {report.macs_ratio:.3f}"
         lines.append(f"rℓ = {report.ratio:.3f}, {change:.1%} {word}{paper}")
         lines.append(break_even(report.break_even_rate))
+    if isinstance(report.asked.of, PlacedNetwork):
+        rest = " and ".join(report.uncounted)
+        lines.append(f"counted: all but {rest}" if rest else "counted: the whole network")
     lines += [f"note: {note}" for note in report.notes]
     lines.append(_caveat(report))
     return "\n".join(lines)

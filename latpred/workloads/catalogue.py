@@ -18,7 +18,10 @@ from latpred.wording import did_you_mean, listed, quoted, unknown
 from latpred.workloads.blocks import KINDS, Block, Bottleneck
 from latpred.workloads.networks import Network, PlacedNetwork, VisionTransformer
 from latpred.workloads.paradigms import NAMED, Joint, Paradigm
+from latpred.workloads.reading import is_source
 
+#: What else can be given where a network's name is.
+OTHERWISE = "the path of a .yaml or .onnx file, timm:NAME or torchvision:NAME"
 #: Characters of a path that an error line shows.
 MOST_OF_A_PATH = 300
 
@@ -30,7 +33,7 @@ _KINDS: dict[str, type[Network] | type[VisionTransformer]] = {"residual": Networ
 #: Where a shipped file has its network's other names.
 _ALIASES = re.compile(r"^aliases: \[(.*)\]$", re.MULTILINE)
 #: The name of a block: its network's, the number of its stage, and its place in it, where that is not the repeated one.
-_BLOCK = re.compile(r"(.+)-stage(\d{1,9})(-first|-block\d{1,9})?")
+_BLOCK = re.compile(r"(.+)-stage(\d{1,9})(-first|-block\d{1,9})?", re.IGNORECASE)
 
 
 class Preset(Record):
@@ -94,12 +97,15 @@ def list_networks() -> list[str]:
 
 
 def load_network(name_or_path: str | Path | AnyNetwork, image_size: tuple[int, int] | None = None) -> AnyNetwork:
-    """A shipped network by name or alias, or your own by the path of a YAML file; a network is handed back as it is.
+    """A shipped network by name or alias, your own by the path of a YAML file, or one that is read from a model.
+
+    Models are `timm:NAME` and `torchvision:NAME`, read without weights (`from_torch`), and the path of an ONNX file
+    (`from_onnx`). A network is handed back as it is.
 
     Raises
     ------
     NetworkError
-        No such network, or an image that is too large for it.
+        No such network, an image that is too large for it, or a model that cannot be read.
     DataError
         The file is not a network; the message lists everything wrong with it.
 
@@ -110,7 +116,12 @@ def load_network(name_or_path: str | Path | AnyNetwork, image_size: tuple[int, i
     """
     network = name_or_path
     if not isinstance(network, PlacedNetwork):
-        network = _load(_name("network", network))
+        name = _name("network", network)
+        if is_source(name):
+            from latpred.workloads.reading.sources import read
+
+            return read(name, image_size)
+        network = _load(name)
     return network if image_size is None else network.resized(image_size)
 
 
@@ -134,9 +145,9 @@ def _load(name: str) -> AnyNetwork:
         return _shipped(_other_names()[_as_typed(name)])
     if name.lower() in list_presets():
         raise NetworkError(f"{name} is a preset, a network with what it skips; give it as --preset, or to load_preset")
-    if _BLOCK.fullmatch(name.lower()):
+    if _BLOCK.fullmatch(name):
         raise NetworkError(f"{name} is a block; give it as --block, or to load_block")
-    raise NetworkError(unknown("network", name, list_networks(), "the path of a .yaml file"))
+    raise NetworkError(unknown("network", name, list_networks(), OTHERWISE))
 
 
 @lru_cache(maxsize=1)
@@ -231,7 +242,7 @@ def load_target(name_or_path: str | Path) -> Block | AnyNetwork:
     if is_yaml(name) and isfile(name):
         is_block = not {"stages", "depth", "stem"} & read_yaml(Path(name)).keys()
         return load_block(name) if is_block else load_network(name)
-    return load_block(name) if _BLOCK.fullmatch(name.lower()) else load_network(name)
+    return load_block(name) if _BLOCK.fullmatch(name) else load_network(name)
 
 
 def load_block(name_or_path: str | Path | Block, image_size: tuple[int, int] | None = None) -> Block:
@@ -262,7 +273,7 @@ def load_block(name_or_path: str | Path | Block, image_size: tuple[int, int] | N
         if not isfile(name):
             raise NetworkError(f"there is no block file {quoted(name, most=MOST_OF_A_PATH)}")
         return _read_block(Path(name))
-    match = _BLOCK.fullmatch(name.lower())
+    match = _BLOCK.fullmatch(name)
     if not match and name.lower() in list_networks():
         block = f"{name.lower()}-stage1"
         raise NetworkError(f"{name} is a network; give it as --network, or a block of it, {block}; or to load_network")
@@ -273,7 +284,7 @@ def load_block(name_or_path: str | Path | Block, image_size: tuple[int, int] | N
             f"unknown block {quoted(name)}{give} <network>-stage<k> or <network>-stage<k>-first, where the network is "
             f"one of {listed(list_networks())}; or the path of a .yaml file"
         )
-    network, stage, place = load_network(match[1], image_size), int(match[2]), match[3] or ""
+    network, stage, place = load_network(match[1], image_size), int(match[2]), (match[3] or "").lower()
     named = {placed.block.name: placed.block for placed in network.stage(stage).blocks}
     default = network.block(stage, first=place == "-first")
     if place.startswith("-block"):

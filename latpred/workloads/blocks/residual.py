@@ -68,6 +68,11 @@ class ConvolutionalBlock(Block):
         return None if layers is None else chain(layers, self.into)
 
     @property
+    def after_addition(self) -> str | None:
+        """The function that follows the addition; None for none."""
+        return None
+
+    @property
     def counts_shortcut(self) -> bool:
         """Whether the published model counts the shortcut's layers (MODEL §10, oddity 5)."""
         return True
@@ -106,6 +111,8 @@ class ConvolutionalBlock(Block):
         if odd:
             return dict.fromkeys(SINGLE, f"{odd[0]} is not square, undilated and padded to keep the map")
         found = dict.fromkeys(("token", "head"), "it has no attention")
+        if any(isinstance(placed.layer, Norm) and placed.layer.over == "group" for placed in self.chain):
+            found["spatial"] = "a norm in it takes its figures from the whole map"
         return found if self.switched else {**found, "channel": "one convolution has no inner channels to switch"}
 
     def largest_granularity(self, paradigm: str) -> int:
@@ -210,6 +217,11 @@ class ResidualBlock(ConvolutionalBlock):
         if self.shortcut == "none":
             return None
         return projection(self.into, chain(self.body, self.into)[-1].out) if self.shortcut == "auto" else self.shortcut
+
+    @property
+    def after_addition(self) -> str | None:
+        """As given."""
+        return self.activation
 
 
 def projection(into: Map, out: Map) -> tuple[Layer, ...]:

@@ -81,6 +81,11 @@ class Bottleneck(ConvolutionalBlock):
         return max(round(SQUEEZE_RATIO * self.c_in), 1)
 
     @property
+    def after_addition(self) -> str | None:
+        """A rectifier."""
+        return "relu"
+
+    @property
     def counts_shortcut(self) -> bool:
         """Not where only the channels change, in the papers' networks."""
         return self.stride > 1 or self.projects == "always"
@@ -125,6 +130,11 @@ class BasicBlock(ConvolutionalBlock):
     height: Count
     width: Count
     stride: Count = 1
+
+    @property
+    def after_addition(self) -> str | None:
+        """A rectifier."""
+        return "relu"
 
     def layers(self) -> tuple[Layer, ...]:
         """Two convolutions."""

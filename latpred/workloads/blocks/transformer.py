@@ -29,6 +29,9 @@ class TransformerBlock(Block):
         Edges of the map [pixels], each a token, and tokens beside it, as for the class.
     window
         Edge of the windows within which tokens attend [pixels]; None where all attend to all.
+    passes
+        Passes over all channels of the tokens within the attention: one for queries and one for keys that are turned by
+        their position, or normalised.
 
     Examples
     --------
@@ -48,6 +51,7 @@ class TransformerBlock(Block):
     width: Count
     extra: Annotated[int, Field(ge=0, le=10**6, strict=True), Plain] = 0
     window: Count | None = None
+    passes: Annotated[int, Field(ge=0, le=100, strict=True), Plain] = 0
 
     @model_validator(mode="after")
     def _heads_fit(self) -> TransformerBlock:
@@ -68,10 +72,15 @@ class TransformerBlock(Block):
         return self.height * self.width + self.extra
 
     @property
+    def has_windows(self) -> bool:
+        """Whether tokens attend within windows; one that is the whole map is none."""
+        return self.window is not None and (self.height, self.width) != (self.window, self.window)
+
+    @property
     def obstacles(self) -> dict[str, str]:
         """The paradigms that the block cannot skip by, and why."""
         found = dict.fromkeys(("spatial", "channel"), "it is a transformer's: tokens and heads are what it can skip")
-        return {**found, "token": "a window attends to all of its tokens"} if self.window else found
+        return {**found, "token": "a window attends to all of its tokens"} if self.has_windows else found
 
     def lowest_rate(self, paradigm: Paradigm) -> float:
         """The lowest rate, common to all parts, that keeps a token and a head."""

@@ -126,7 +126,7 @@ class Norm(Layer):
     Parameters
     ----------
     over
-        `batch` or `layer`: over what it normalises.
+        `batch`, `layer`, or `group`: over what it normalises; over groups of channels, with figures of the whole map.
     activation
         The function that follows in the same pass.
 
@@ -141,8 +141,8 @@ class Norm(Layer):
     activation: str | None = None
 
     def _check(self) -> None:
-        if self.over not in ("batch", "layer"):
-            raise InputError(unknown("normalisation", self.over, ("batch", "layer")))
+        if self.over not in (known := ("batch", "layer", "group")):
+            raise InputError(unknown("normalisation", self.over, known))
 
 
 class Activation(Layer):
@@ -172,6 +172,8 @@ class Pool(Layer):
         Edge of the window, step (None: `kernel`) and border (None: "same") [pixels].
     maximum
         The largest number, else the average.
+    edge
+        Edge of the output map where no window is given [pixels].
 
     Examples
     --------
@@ -184,15 +186,18 @@ class Pool(Layer):
     stride: Count | None = None
     padding: Border | None = None
     maximum: bool = False
+    edge: Count = 1
 
     def _check(self) -> None:
         if self.kernel is None and (self.stride, self.padding) != (None, None):
             raise InputError("stride and padding are those of a window; give kernel, its edge")
+        if self.kernel and self.edge != 1:
+            raise InputError("give the kernel of a window, or the edge of the output map, not both")
 
     def out(self, into: Map) -> Map:
         """The same channels."""
         if self.kernel is None:
-            return Map(into.channels, 1, 1)
+            return Map(into.channels, self.edge, self.edge)
         edges = [_edge(extent, self.kernel, self.stride or self.kernel, self.padding) for extent in into[1:]]
         return Map(into.channels, *edges)
 
@@ -234,6 +239,8 @@ class Join(Layer):
         Chains of layers; an empty one hands the input on.
     add
         Whether they are added, else their channels are laid side by side.
+    activation
+        The function that follows in the same pass.
 
     Examples
     --------
@@ -244,6 +251,7 @@ class Join(Layer):
     kind: ClassVar[str] = "join"
     branches: Any
     add: bool = False
+    activation: str | None = None
 
     def _check(self) -> None:
         object.__setattr__(self, "branches", tuple(layers_of(branch) for branch in sequence_of(self.branches)))

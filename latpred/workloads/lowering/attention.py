@@ -64,12 +64,15 @@ def steps(block: TransformerBlock, skip: Skipping) -> Iterator[Step]:
 def _products(block: TransformerBlock, heads: int, tokens: int) -> list[tuple[str, op.Operator]]:
     """Scores, softmax and mixing of all tokens, or within windows, into which they are laid out and back."""
     around: list[tuple[str, op.Operator]] = []
-    if block.window:
+    one_pass = op.ElementWise(rows=tokens, channels=heads * block.head_dim)
+    turned = [(f"pass {number}", one_pass) for number in range(1, block.passes + 1)]
+    if block.window and block.has_windows:
         down, across = (-(-edge // block.window) for edge in (block.height, block.width))
-        around = [("windows", op.ElementWise(rows=tokens, channels=heads * block.head_dim))]
+        around = [("windows", one_pass)]
         heads, tokens = heads * down * across, block.window**2
     return [
         *around,
+        *turned,
         ("scores", op.MatrixProduct(groups=heads, rows=tokens, inner=block.head_dim, columns=tokens)),
         ("softmax", op.Softmax(groups=heads, rows=tokens, channels=tokens)),
         ("mixing", op.MatrixProduct(groups=heads, rows=tokens, inner=tokens, columns=block.head_dim)),

@@ -4,6 +4,7 @@ from latpred.workloads.networks.placed import MOST_BLOCKS, NetworkStage, PlacedB
 from latpred.workloads.networks.residual import PARTS, Network, Part
 from latpred.workloads.networks.stages import ImageSize, Stage, Stem
 from latpred.workloads.networks.transformers import VisionTransformer
+from latpred.workloads.networks.writing import save_network
 
 __all__ = [
     "MOST_BLOCKS",
@@ -17,4 +18,5 @@ __all__ = [
     "Stage",
     "Stem",
     "VisionTransformer",
+    "save_network",
 ]

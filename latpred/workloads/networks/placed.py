@@ -67,6 +67,11 @@ class PlacedNetwork(Shown, Record):
         """What stands behind the last stage, as far as it counts."""
         raise NotImplementedError
 
+    @property
+    def uncounted(self) -> tuple[str, ...]:
+        """The parts of the network that no latency of it counts."""
+        return ()
+
     def own_notes(self) -> Iterator[str]:
         """What a reader must know of the network, whatever it skips."""
         yield from ()

@@ -13,7 +13,7 @@ from latpred.records import Count, Plain, joined
 from latpred.wording import listed
 from latpred.workloads.blocks import Block
 from latpred.workloads.blocks.residual import Layers
-from latpred.workloads.layers import Dense, Layer, Map, OfGraph, Pool, chain
+from latpred.workloads.layers import Dense, Layer, Map, OfGraph, Placed, Pool, chain
 from latpred.workloads.lowering import Form, Step
 from latpred.workloads.networks.narrowing import narrowed
 from latpred.workloads.networks.placed import MOST_BLOCKS, PlacedNetwork
@@ -62,6 +62,8 @@ class Network(PlacedNetwork):
         a static network count.
     unread
         What was not understood when the network was read from a model.
+    remarks
+        What else a reader of results must know of how it was read.
 
     Examples
     --------
@@ -81,6 +83,7 @@ class Network(PlacedNetwork):
     stages: Annotated[tuple[Stage, ...], Plain] = ()
     head: Layers | None = None
     unread: Annotated[tuple[str, ...], Plain] = ()
+    remarks: Annotated[tuple[str, ...], Plain] = ()
 
     @model_validator(mode="after")
     def _blocks_fit(self) -> Network:
@@ -88,6 +91,8 @@ class Network(PlacedNetwork):
         if blocks > MOST_BLOCKS:
             raise ValueError(f"{blocks:,} blocks are too many; {MOST_BLOCKS:,} are the most")
         problems = self._layout.problems
+        if not (self.stages or self.stem_layers or self.head_layers):
+            problems = [*problems, "has no layers"]
         if problems:
             raise ValueError(joined(problems))
         return self
@@ -110,6 +115,13 @@ class Network(PlacedNetwork):
     def included(self) -> tuple[Part, ...]:
         """The parts that count beside the stages."""
         return self.include if self.stages else PARTS
+
+    @property
+    def uncounted(self) -> tuple[Part, ...]:
+        """The parts that it has and leaves out: of networks that ship stem and head, of those that were read none."""
+        has = {"stem": self.stem_layers, "transitions": any(stage.before for stage in self.stages)}
+        has["head"] = self.head_layers
+        return tuple(part for part in PARTS if has[part] and part not in self.included)
 
     @property
     def stage_blocks(self) -> tuple[tuple[Block, ...], ...]:
@@ -164,6 +176,7 @@ class Network(PlacedNetwork):
             yield f"{self.name} has no residual blocks: it is static, and nothing of it can be skipped"
         if self.unread:
             yield f"{self.name}: not understood and counted as one pass over its output: {listed(self.unread)}"
+        yield from (f"{self.name}: {remark}" for remark in self.remarks)
 
     @property
     def is_of_one_size(self) -> bool:
@@ -174,7 +187,9 @@ class Network(PlacedNetwork):
         )
 
     def resized(self, image_size: tuple[int, int]) -> Network:
-        """The same network for images of another size; raises NetworkError where it was read at one size."""
+        """The same network for images of another size; raises NetworkError where it is of one size."""
+        if self._layout.flattens and tuple(image_size) != self.image_size:
+            raise NetworkError(f"{self.name}: a linear layer reads a whole map, whose size its weights fix")
         if self.is_of_one_size and tuple(image_size) != self.image_size:
             height, width = self.image_size
             raise NetworkError(
@@ -198,6 +213,8 @@ class _Layout:
 
     def __init__(self, network: Network) -> None:
         self.problems: list[str] = []
+        #: Whether a linear layer reads more than one pixel.
+        self.flattens = False
         #: The input of what stands before each stage; the blocks; the map behind the last.
         self.before: list[Map] = []
         self.blocks: list[tuple[Block, ...]] = []
@@ -221,7 +238,9 @@ class _Layout:
 
     def _after(self, where: str, layers: Sequence[Layer], into: Map) -> Map:
         try:
-            return placed[-1].out if (placed := chain(layers, into)) else into
+            placed = chain(layers, into)
+            self.flattens |= _flattens(placed)
+            return placed[-1].out if placed else into
         except InputError as problem:
             self.problems.append(f"{where}: {problem}")
             return into
@@ -234,3 +253,13 @@ class _Layout:
             return Map(stage.c_out, *(-(-edge // stage.stride) for edge in into[1:]))
         self.blocks.append(blocks)
         return Map(stage.c_out, blocks[-1].out_height, blocks[-1].out_width)
+
+
+def _flattens(placed: Sequence[Placed]) -> bool:
+    """Whether a linear layer reads a map of several pixels, and no pool before it makes that one of a fixed size."""
+    for each in placed:
+        if isinstance(each.layer, Pool) and each.layer.kernel is None:
+            return False
+        if isinstance(each.layer, Dense) and max(each.into[1:]) > 1:
+            return True
+    return False

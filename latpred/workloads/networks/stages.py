@@ -73,7 +73,7 @@ class Stage(Record):
         Of inverted residuals, ConvNeXt and transformer blocks: as of these.
     body, shortcut
         As of `ResidualBlock`.
-    heads, head_dim, extra
+    heads, head_dim, extra, passes
         As of `TransformerBlock`.
     window
         As of `TransformerBlock` [pixels].
@@ -107,6 +107,7 @@ class Stage(Record):
     head_dim: Count | None = None
     extra: Annotated[int, Field(ge=0, le=10**6, strict=True), Plain] | None = None
     window: Count | None = None
+    passes: Annotated[int, Field(ge=0, le=100, strict=True), Plain] | None = None
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Stage:
@@ -165,9 +166,10 @@ class Stage(Record):
         """
         placed: list[Block] = []
         for run in self.runs:
-            block = run._block(into, run.stride, run.c_in, defaults)
-            into = Map(run.c_out, block.out_height, block.out_width)
-            placed += [block, *(run.count - 1) * [run._block(into, 1, run.c_out, defaults)]]
+            placed.append(run._block(into, run.stride, run.c_in, defaults))
+            into = Map(run.c_out, placed[-1].out_height, placed[-1].out_width)
+            if run.count > 1:
+                placed += (run.count - 1) * [run._block(into, 1, run.c_out, defaults)]
         return tuple(named(placed, name))
 
     def _block(self, into: Map, stride: int, c_in: int, defaults: Mapping[str, Any]) -> Block:

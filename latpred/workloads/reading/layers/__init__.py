@@ -1,0 +1,1 @@
+"""What the nodes of a graph are: axes and maps, functions of several steps, layers, and what each computes."""

@@ -1,0 +1,1 @@
+"""Calls of ATen's operators as nodes of the readers' graph."""

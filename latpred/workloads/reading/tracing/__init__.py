@@ -1,0 +1,1 @@
+"""Tracing: a PyTorch module, or the nodes of an ONNX file, as calls of ATen's operators with shapes."""
