@@ -126,6 +126,8 @@ def test_power_modes():
     assert found.compute_s == pytest.approx(fast.compute_s * 1300 / 1122, rel=1e-12)
     assert found.memory_s == fast.memory_s
     assert latpred.load_profile("tx2@max-n") == TX2
+    # At a clock of its own it has no other: tx2@max-p@max-n is none.
+    assert (slow.power_modes, [source.field for source in slow.sources if source.field == "power_modes"]) == ((), [])
     # 5 W: 640 MHz of the data sheet's 921.6, which the papers have as 921.
     assert latpred.load_profile("nano@5w").datasheet.fp32_peak_flops == pytest.approx(2 * 128 * 640e6, rel=1e-4)
 

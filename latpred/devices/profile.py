@@ -238,7 +238,7 @@ class HardwareProfile(Shown, Record):
             return self
         slower = clock_hz / (self.stated.clock_hz or self.clock_hz)
         rates = {name: value * slower for name, value in self.stated if value and name in _CLOCKED}
-        others = tuple(source for source in self.sources if source.field != "clock_hz")
+        others = tuple(source for source in self.sources if source.field not in ("clock_hz", "power_modes"))
         return self.replace(
             name=f"{self.name}@{mode}",
             clock_hz=clock_hz,
@@ -247,6 +247,7 @@ class HardwareProfile(Shown, Record):
             validated=False,
             peaks=None,
             calibrations=(),
+            power_modes=(),
         )
 
     def caveats(self, calibration: Calibration | None = None) -> tuple[str, ...]:
