@@ -270,8 +270,12 @@ def _sums(asked: Asked, paradigm: Paradigm) -> tuple[NDArray[np.float64], NDArra
 
 def band_of_curve(asked: Asked, paradigm: Paradigm, rates: NDArray[np.float64] | None = None) -> Band | None:
     """The band of `predict` at each of `rates`, as in `curve`, or at the paradigm's own; None if not known."""
-    if asked.cost_model.calibration is None:
+    if asked.cost_model.calibration is None or error_of(asked, paradigm) is None:
         return None
+    if rates is not None and not _is_open(paradigm.at_rates(1.0)):
+        bands = [band_of_curve(asked, paradigm.at_rates(_setting(rate))) for rate in rates]
+        low, high = (np.concatenate([getattr(band, end) for band in bands]) for end in ("low", "high"))
+        return bands[0] and bands[0]._replace(low=low, high=high)
     lowered, at = _planned_at(asked, paradigm, rates)
     latency_s = lowered.figures(asked.cost_model, asked.batch, at).latency_s
     return _band(asked, paradigm, lowered, (latency_s[:, place] for place in lowered.places))

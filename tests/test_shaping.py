@@ -55,7 +55,7 @@ def test_half_a_network_is_a_network_of_half_the_channels():
     slim = predict(counted, TX2, Width(0.5))
     assert slim.operators == predict(half.including(*PARTS), TX2).operators
     assert slim.static_operators == predict(counted, TX2).operators
-    assert "mine: every layer up to the last stage has 0.5 of its channels, in multiples of 8" in slim.notes
+    assert "mine: every layer up to the last stage has the share r of its channels, in multiples of 8" in slim.notes
     assert predict(whole.stage(2), TX2, Width(0.5)).operators == predict(half.stage(2), TX2).operators
 
 
@@ -63,6 +63,16 @@ def test_a_narrower_network_is_never_slower():
     assert predict(MOBILENET, TX2, Width(0.5)).break_even_rate == 1.0
     frame = latpred.sweep([MOBILENET], [TX2], [Width(r) for r in (1.0, 0.75, 0.5, 0.25, 0.0)])
     assert frame["latency_s"].is_monotonic_decreasing
+
+
+def test_the_band_of_a_width_is_that_of_its_own_channels():
+    """In a sweep as alone: which blocks take how much of the time changes with the width."""
+    how = {"model": "calibrated", "precision": "fp16"}
+    (row,) = latpred.sweep(["resnet50"], ["h200"], [Width(0.25)], **how).to_dict("records")
+    report = predict("resnet50", "h200", Width(0.25), **how)
+    assert (row["latency_low_s"], row["latency_high_s"]) == pytest.approx(
+        (report.latency_low_s, report.latency_high_s), rel=1e-12
+    )
 
 
 def test_spelled_out_layers_are_narrowed():

@@ -123,7 +123,7 @@ class PlacedNetwork(Shown, Record):
         """
         if isinstance(paradigm, Width):
             lowered = self.narrowed(paradigm.r).lower(Static(), form)
-            return lowered._replace(notes=(*lowered.notes, _slimmed(self.name, paradigm.r)))
+            return lowered._replace(notes=(*lowered.notes, _slimmed(self.name)))
         return _lower(self, paradigm.opened(), form)
 
     def narrowed(self, r: float) -> PlacedNetwork:
@@ -212,9 +212,9 @@ def _lower_stage(network: PlacedNetwork, number: int, paradigm: Paradigm, form: 
     return Lowered(tuple(steps), tuple(notes))
 
 
-def _slimmed(name: str, r: float) -> str:
-    """What a reader must know of a slimmable network."""
-    return f"{name}: every layer up to the last stage has {r:g} of its channels, in multiples of {MULTIPLE}"
+def _slimmed(name: str) -> str:
+    """What a reader must know of a slimmable network, at any width: a sweep notes it once for all."""
+    return f"{name}: every layer up to the last stage has the share r of its channels, in multiples of {MULTIPLE}"
 
 
 def _whole(network: PlacedNetwork, paradigm: Paradigm) -> Iterator[str]:
