@@ -182,6 +182,13 @@ def test_rates_per_stage_never_keep_less(share, sure):
         assert (option.report.latency_high_s if sure else option.latency_s) <= limit
 
 
+@pytest.mark.parametrize("name", ["spatial", "channel", "layer"])
+def test_rates_per_stage_are_the_highest_that_take_as_long(name):
+    """With room for everything all of it runs, and what cannot skip, as stages 1 and 7, runs whole."""
+    answer = latpred.budget("mobilenetv2", TX2, latency_s=1.0, paradigms=[name], per_stage=True)
+    assert answer.best.r == (1.0,) * 7
+
+
 @pytest.mark.parametrize("target", ["r50-stage1", "vit-b"])
 def test_rates_per_stage_need_stages(target):
     with pytest.raises(latpred.InputError, match="has no stages with rates of their own; give a residual network"):
@@ -237,6 +244,11 @@ def test_nothing_is_sure_without_a_band():
         latpred.InputError, match="no band is known of resnet50 on tx2 with the published model: nothing"
     ):
         latpred.budget("resnet50", TX2, latency_s=0.01, sure=True)
+
+
+def test_where_kernels_were_never_timed_it_is_not_the_model_that_lacks_a_band():
+    with pytest.raises(latpred.InputError, match=r"nothing is sure; nobody has timed the kernels of all 8 blocks of"):
+        latpred.budget("resnet18", H200, latency_s=0.01, sure=True, **FP16)
 
 
 def test_one_setting_fits_on_all_devices_and_a_hundredth_more_not_on_one():
@@ -303,6 +315,33 @@ def test_a_batch_is_only_left_out_where_it_promises_no_more():
     searches = [search(number) for number in range(3)]
     assert budget_search.best_of(searches[::-1], False) == (searches[1], found[1])
     assert asked == [0, 1]
+
+
+# --- widths
+
+
+def test_the_widest_that_fits():
+    """Of all hundredths of the width the oracle predicts each; a slimmable network has no stages of other widths."""
+    preset, network = latpred.load_preset("usnet-mobilenetv2")
+    latency = {rate: latpred.predict(network, TX2, preset.paradigm.at_rates(rate)).latency_s for rate in RATES.tolist()}
+    limit = 0.6 * latpred.predict(network, TX2).latency_s
+    for per_stage in (False, True):
+        (option,) = latpred.budget(
+            network, TX2, latency_s=limit, paradigms=[preset.paradigm], per_stage=per_stage
+        ).options
+        assert option.r == max(rate for rate, taken in latency.items() if taken <= limit)
+        assert option.latency_s == latency[option.r]
+    whole = network.including("stem", "head")
+    (option,) = latpred.budget(whole, TX2, latency_s=limit, paradigms=["width"]).options
+    assert option.latency_s == latpred.predict(whole, TX2, option.paradigm).latency_s <= limit
+    assert [*latpred.budget(whole, TX2, latency_s=limit, paradigms=["width"]).table["r"]] == RATES.tolist()
+
+
+def test_what_cannot_be_narrowed_is_left_out():
+    limits = {"latency_s": 0.02, "paradigms": ["layer", "width"]}
+    assert [one.way for one in latpred.budget("vit-b", TX2, **limits).options] == ["layer"]
+    (note,) = (note for note in latpred.budget("vit-b", TX2, **limits).notes if note.startswith("width left out"))
+    assert "cannot run at a share of its width" in note
 
 
 # --- what is left out
@@ -473,13 +512,19 @@ def test_a_picture_is_written(run, tmp_path):
     ("options", "message"),
     [
         ("", "say what must fit: --latency 10ms, --throughput 500/s, or both"),
-        ("--latency ten", "Invalid value for '--latency': 'ten' is none; write 10ms, 850us, or seconds as in 0.01"),
-        ("--latency 10min", "Invalid value for '--latency': '10min' is none; write 10ms"),
+        (
+            "--latency ten",
+            "Invalid value for '--latency': 'ten' is no latency; write 10ms, 850us, or seconds as in 0.01",
+        ),
+        ("--latency 10min", "Invalid value for '--latency': '10min' is no latency; write 10ms"),
         ("--latency 0", "Invalid value for '--latency': must be above 0, got '0'"),
         ("--latency -5ms", "Invalid value for '--latency': must be above 0, got '-5ms'"),
-        ("--latency inf", "Invalid value for '--latency': 'inf' is none; write 10ms"),
-        ("--latency nan", "Invalid value for '--latency': 'nan' is none; write 10ms"),
-        ("--throughput fast", "Invalid value for '--throughput': 'fast' is none; write images per second, as in 500/s"),
+        ("--latency inf", "Invalid value for '--latency': 'inf' is no latency; write 10ms"),
+        ("--latency nan", "Invalid value for '--latency': 'nan' is no latency; write 10ms"),
+        (
+            "--throughput fast",
+            "Invalid value for '--throughput': 'fast' is no throughput; write images per second, as in 500/s",
+        ),
         ("--throughput 0/s", "Invalid value for '--throughput': must be above 0, got '0/s'"),
         ("--latency 1ms --paradigm pixel", "unknown paradigm 'pixel'"),
         ("--latency 1ms --sure", "no band is known of resnet50 on tx2 with the published model"),
@@ -496,7 +541,5 @@ def test_mistakes(run, options, message):
 def test_ten_apples(run):
     code, _, err = run("budget --device tx2 --network resnet50 --latency", "ten apples")
     assert code == 2
-    assert (
-        err
-        == "latpred: Invalid value for '--latency': 'ten apples' is none; write 10ms, 850us, or seconds as in 0.01\n"
-    )
+    no_latency = "'ten apples' is no latency; write 10ms, 850us, or seconds as in 0.01"
+    assert err == f"latpred: Invalid value for '--latency': {no_latency}\n"

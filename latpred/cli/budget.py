@@ -13,7 +13,7 @@ from latpred.cli.progress import progress_bar
 from latpred.cli.workers import Hands, workers_options
 from latpred.studies.budget import budget as find_options
 from latpred.studies.budget.answer import Budget
-from latpred.workloads.paradigms import SINGLE
+from latpred.workloads.paradigms import NAMED
 
 
 @command(short_help="Find what fits into a latency.")
@@ -37,8 +37,8 @@ from latpred.workloads.paradigms import SINGLE
     multiple=True,
     callback=options.several,
     metavar="NAME",
-    help=f"Try only this: {', '.join(SINGLE)}. Several: repeat, or a,b.",
-    shell_complete=options.completing(lambda: SINGLE),
+    help=f"Try only this: {', '.join(NAMED)}. Several: repeat, or a,b.",
+    shell_complete=options.completing(lambda: NAMED),
 )
 @click.option("--per-stage", is_flag=True, help="A rate for each stage, so that most MACs are kept.")
 @click.option("--sure", is_flag=True, help="The upper end of the 80 % band must fit.")

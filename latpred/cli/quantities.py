@@ -16,14 +16,14 @@ Callback: TypeAlias = Callable[[click.Context, click.Parameter, str | None], flo
 MOST_STEPS = 100_000
 
 
-def _above_zero(read: Callable[[str], float], wanted: str) -> Callback:
+def _above_zero(read: Callable[[str], float], what: str, wanted: str) -> Callback:
     """A callback that reads a number above 0, or says what is wanted."""
 
     def callback(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
         try:
             found = None if text is None else read(text)
         except ValueError:
-            raise click.BadParameter(f"{quoted(text)} is none; write {wanted}") from None
+            raise click.BadParameter(f"{quoted(text)} is no {what}; write {wanted}") from None
         if found is not None and not 0 < found < float("inf"):
             raise click.BadParameter(f"must be above 0, got {quoted(text)}")
         return found
@@ -36,8 +36,8 @@ def _per_second(text: str) -> float:
 
 
 #: A time [s], and images per second.
-latency = _above_zero(to_seconds, "10ms, 850us, or seconds as in 0.01")
-throughput = _above_zero(_per_second, "images per second, as in 500/s")
+latency = _above_zero(to_seconds, "latency", "10ms, 850us, or seconds as in 0.01")
+throughput = _above_zero(_per_second, "throughput", "images per second, as in 500/s")
 
 
 def numbers(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, ...] | None:

@@ -15,7 +15,7 @@ from latpred.prediction import curve, lowest_rate, static_rows
 from latpred.question import Asked, Target
 from latpred.wording import quoted, unknown
 from latpred.workloads.networks import PlacedNetwork
-from latpred.workloads.paradigms import SINGLE, Paradigm
+from latpred.workloads.paradigms import NAMED, Paradigm, Width
 
 Floats = NDArray[np.float64]
 #: Rates that are tried: hundredths, finer than a network is trained to one.
@@ -26,7 +26,7 @@ RATES = np.arange(1, 101) / 100
 class Candidate:
     """A paradigm, and the granularities that each stage of a target has a choice of; none of what has none to choose.
 
-    A target without stages counts as one.
+    A target without stages counts as one, and so does a network whose width is chosen for the whole.
     """
 
     paradigm: Paradigm
@@ -64,10 +64,12 @@ def candidates_of(target: Any, wanted: Iterable[str | Paradigm] | None) -> tuple
     known: tuple[str, ...] = getattr(target, "paradigms", ())
     if isinstance(wanted, str | Paradigm) or not isinstance(wanted, Iterable | None):
         raise InputError(f'paradigms come in a list, as in ["spatial", "layer"], got {quoted(wanted)}')
-    found, notes, parts = dict[Candidate, None](), [], stages_of(target)
+    found, notes = dict[Candidate, None](), []
     for one in known if wanted is None else wanted:
         paradigm = _paradigm(one)
-        lacking = [part.name for part in paradigm.parts if part.name not in known]
+        parts = [target] if isinstance(paradigm, Width) else stages_of(target)
+        # What cannot be narrowed says so itself.
+        lacking = [part.name for part in paradigm.parts if part.name not in (*known, Width.name)]
         if lacking:
             notes.append(
                 f"{paradigm.label} left out: {getattr(target, 'name', 'the target')} has no {lacking[0]} skipping"
@@ -83,9 +85,9 @@ def candidates_of(target: Any, wanted: Iterable[str | Paradigm] | None) -> tuple
 
 def _paradigm(wanted: Any) -> Paradigm:
     if isinstance(wanted, str):
-        if wanted not in SINGLE:
-            raise InputError(unknown("paradigm", wanted, SINGLE))
-        kind = SINGLE[wanted]
+        if wanted not in NAMED:
+            raise InputError(unknown("paradigm", wanted, NAMED))
+        kind = NAMED[wanted]
         made: Paradigm = kind(r=1.0, **({kind.granularity_field: 1} if kind.granularity_field else {}))
         return made
     if not isinstance(wanted, Paradigm) or not wanted.parts:
@@ -132,7 +134,7 @@ def table(question: Sequence[Asked], way: Candidate) -> Table | InputError:
     """The table of a candidate, the same target asked of each device; or why it cannot be predicted."""
     target = question[0].of
     rates = RATES[lowest_rate(target, way.paradigm) <= RATES]
-    stages = stages_of(target)
+    stages = stages_of(target) if way.stages > 1 else [target]
     try:
         curves = [
             [[curve(asked.about(stage), setting, rates) for setting in way.settings(number)] for asked in question]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from latpred.errors import InputError
-from latpred.prediction import band_of_curve, curve, predict
+from latpred.prediction import band_of_curve, curve, predict, untimed
 from latpred.question import Asked
 from latpred.report import Report
 from latpred.studies.budget.candidates import Candidate, Floats, Table
@@ -66,9 +66,11 @@ def counted_s(report: Report, sure: bool) -> float:
     if not sure:
         return report.latency_s
     if report.latency_high_s is None:
+        others = untimed(report.asked.of, report.asked.cost_model.form)
+        why = "take the calibrated model, on a device that `latpred devices list` shows to be calibrated"
         raise InputError(
             f"no band is known of {report.target} on {report.device} with the {report.model} model: nothing is sure; "
-            "take the calibrated model, on a device that `latpred devices list` shows to be calibrated"
+            + (f"nobody has timed the kernels of {others}" if others else why)
         )
     return report.latency_high_s
 
@@ -136,14 +138,24 @@ class Search:
         fit narrow the search: the answer fits, and is near the best.
         """
 
+        if self.way.stages < 2:
+            return self.at_common_rate()
+
         def setting(choice: Sequence[int]) -> Paradigm:
-            sizes, rates = zip(*(divmod(place, len(self.table.rates)) for place in choice), strict=True)
+            sizes, rates = zip(*(self._highest(stage, place) for stage, place in enumerate(choice)), strict=True)
             return self.way.chosen(sizes, tuple(self.table.rates[list(rates)].tolist()))
 
         times = [latency.reshape(-1, len(self.asked)) for latency in self.table.latency_s]
         chosen, common = self._choice(times, [macs.ravel() for macs in self.table.macs], setting), self.at_common_rate()
         found = [one for one in (chosen and chosen[1], common) if one]
         return max(found, key=lambda one: one.kept, default=None)
+
+    def _highest(self, stage: int, place: int) -> tuple[int, int]:
+        """Granularity and rate of a stage's option, the rate the highest of those that cost no more time."""
+        size, rate = divmod(place, len(self.table.rates))
+        latency_s = self.table.latency_s[stage][size]
+        as_fast = np.all(latency_s <= latency_s[rate], axis=1)
+        return size, int(np.flatnonzero(as_fast)[-1])
 
     def _choice(
         self, times: Sequence[Floats], worths: Sequence[Floats], setting: Callable[[Sequence[int]], Paradigm]
