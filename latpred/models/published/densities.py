@@ -99,4 +99,5 @@ class DensityTable:
         density: NDArray[np.float64] = coefficients[..., -1]
         for k in range(_ORDER - 2, -1, -1):
             density = density * away + coefficients[..., k]
-        return density
+        # What is exact of the sum is exact here.
+        return np.where(p == 0, 0.0, np.maximum(density, p))
