@@ -107,7 +107,7 @@ def test_what_no_page_is_made_of(run, tmp_path):
         ("page --network resnet50 --device tx2 -o x.pdf", 2, "cannot write a page as '.pdf'"),
         ("page --network resnet50 --device tx2 --paradigm token -o x.html", 2, "has no token skipping"),
         ("page --network resnet50,deit-s --device tx2 -o x.html", 2, "a page is of one network"),
-        ("page --network resnet50 --device tx2 --latency ten -o x.html", 2, "'ten' is none; write 10ms"),
+        ("page --network resnet50 --device tx2 --latency ten -o x.html", 2, "'ten' is no latency; write 10ms"),
     ]:
         found, _, err = run(command)
         assert (found, message in err) == (code, True), err

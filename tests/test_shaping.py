@@ -99,7 +99,7 @@ def test_what_has_one_width(name):
             lambda: Joint(Width(0.5), Layer(r=0.5)),
             "needs one or more of spatial, channel, layer, token, head, each once",
         ),
-        (lambda: Width([0.5, 0.6]), "r: must be a number"),
+        (lambda: Width([0.5, 0.6]), "a width is of the whole network; give one r, not several"),
         (lambda: Width(1.5), "r: must be at most 1"),
         (lambda: latpred.evaluate(MOBILENET, TX2, Width(0.5), [[0.5] * 17]), "shape its operators"),
     ],

@@ -86,6 +86,16 @@ def test_a_group_fits_the_narrower_of_input_and_inner_channels():
             predict(block, H200, Channel(G=64, r=0.5), batch=8)
 
 
+def test_a_group_fits_what_switches_where_that_is_what_is_decided_on():
+    """Of an inverted residual 144 channels, whatever it reads: 48 of them are a third."""
+    block = latpred.InvertedResidual(c_in=24, c_out=24, height=14, width=14)
+    (masker,) = (row for row in predict(block, "tx2", Channel(G=48, r=0.5)).operators if row.name == "masker fc2")
+    assert masker.macs == 1 * 3
+    assert block.granularities("channel") == [1, 2, 4, 8, 16]
+    with pytest.raises(latpred.InputError, match="G=145 is larger than the 144 channels"):
+        predict(block, "tx2", Channel(G=145, r=0.5))
+
+
 @pytest.mark.parametrize(("group", "expected"), [(1, 8), (2, 8), (4, 1), (8, 0), (16, 0)])
 def test_a_sector_of_32_bytes_holds_eight_numbers_of_fp32(group, expected):
     """Groups that fill no access of 16 bytes lie along the inputs, which counts as eight halvings."""

@@ -60,6 +60,12 @@ def test_multiply_adds_are_those_that_pytorch_counts(name):
     assert macs(latpred.load_network(name)) == {COUNTED[name][1]}
 
 
+def test_transitions_that_are_none_are_noted():
+    (note,) = latpred.predict(latpred.load_network("resnet18").including("transitions"), "tx2").notes
+    assert note == "resnet18: nothing stands between its stages: it has no transitions to include"
+    assert not latpred.predict(latpred.load_network("convnext-tiny").including("transitions"), "tx2").notes
+
+
 @pytest.mark.parametrize("name", CIFAR)
 def test_multiply_adds_of_cifar_networks(name):
     n, conv = CIFAR[name], 16 * 16 * 9 * 32**2

@@ -131,4 +131,15 @@ class Width(Shaping):
     name = "width"
     positional = ("r",)
 
-    r: Annotated[float, Field(ge=0, le=1, strict=True), Plain]
+    r: Rate
+
+    @model_validator(mode="after")
+    def _of_the_whole(self) -> Width:
+        if isinstance(self.r, tuple):
+            raise ValueError("a width is of the whole network; give one r, not several")
+        return self
+
+    @property
+    def share(self) -> float:
+        """The rate, of which there is one."""
+        return cast(float, self.r)

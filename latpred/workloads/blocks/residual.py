@@ -116,10 +116,11 @@ class ConvolutionalBlock(Block):
         return found if self.switched else {**found, "channel": "one convolution has no inner channels to switch"}
 
     def largest_granularity(self, paradigm: str) -> int:
-        """The largest S or G that fits: an edge of the output map, or the fewest channels that are read."""
+        """The largest S or G that fits: an edge of the output map, or the fewest channels that are decided on."""
         if paradigm == "spatial":
             return min(self.out_height, self.out_width)
-        return min(self.c_in, *(placed.out.channels for placed in self.switched))
+        switched = [placed.out.channels for placed in self.switched]
+        return min(self.c_in, *switched) if self.masks_input_channels else min(switched)
 
     def granularities(self, paradigm: str) -> list[int]:
         """Every S or G worth a try (`latpred.workloads.granularity`)."""

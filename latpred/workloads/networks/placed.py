@@ -122,7 +122,7 @@ class PlacedNetwork(Shown, Record):
             A granularity that does not fit a stage, or a sequence of another length than the stages.
         """
         if isinstance(paradigm, Width):
-            lowered = self.narrowed(paradigm.r).lower(Static(), form)
+            lowered = self.narrowed(paradigm.share).lower(Static(), form)
             return lowered._replace(notes=(*lowered.notes, _slimmed(self.name)))
         return _lower(self, paradigm.opened(), form)
 
@@ -176,7 +176,7 @@ class NetworkStage(Record):
         Raises InputError for a paradigm that no block of the network can skip by.
         """
         if isinstance(paradigm, Width):
-            return NetworkStage(network=self.network.narrowed(paradigm.r), number=self.number).lower(Static(), form)
+            return NetworkStage(network=self.network.narrowed(paradigm.share), number=self.number).lower(Static(), form)
         check_supported(paradigm, self.network.paradigms, self.name)
         return _lower_stage(self.network, self.number, paradigm.opened(), form)
 

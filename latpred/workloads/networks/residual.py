@@ -171,9 +171,11 @@ class Network(PlacedNetwork):
             yield from operator_steps("head", self.head_layers, self._layout.end)
 
     def own_notes(self) -> Iterator[str]:
-        """That nothing skips in a static network, and what of a model was not understood."""
+        """That nothing skips in a static network, what is asked for and not there, and what was not understood."""
         if not self.stages:
             yield f"{self.name} has no residual blocks: it is static, and nothing of it can be skipped"
+        if self.stages and "transitions" in self.include and not any(stage.before for stage in self.stages):
+            yield f"{self.name}: nothing stands between its stages: it has no transitions to include"
         if self.unread:
             yield f"{self.name}: not understood and counted as one pass over its output: {listed(self.unread)}"
         yield from (f"{self.name}: {remark}" for remark in self.remarks)
