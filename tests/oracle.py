@@ -189,12 +189,13 @@ def channel_conv(
     beta, beta2, Fk = machine.beta, machine.beta2, machine.parallelism
     k, g, s, rho_i, rho_o = kernel, groups, stride, r_in, r_out
     h, w, C = height // s, width // s, c_in // g
+    rho_sum = 1.0 if g == c_in == c_out > 1 else rho_i  # one mask: what a depthwise output sums is on with it
 
     def times(tile: Tile) -> tuple[float, float]:
         c_t, h_t, w_t = tile
         n_c, n_h, n_w = math.ceil(c_out / c_t), math.ceil(h / h_t), math.ceil(w / w_t)
         n = n_c * n_h * n_w
-        W_pe = c_t * C * k**2 * (rho_i * rho_o if N == 1 else 1)
+        W_pe = c_t * C * k**2 * (rho_sum * rho_o if N == 1 else 1)
         I_pe = math.ceil(c_t / (c_out // g)) * C * (h_t + k - 1) * s * (w_t + k - 1) * s
         O_pe = c_t * h_t * w_t
         L2 = n * (W_pe + I_pe * rho_i * N + O_pe * rho_o * N)
@@ -204,8 +205,8 @@ def channel_conv(
         memory = DRAM / beta + L2 / (beta2 * coalescing(machine, w_t, w - w_t))
         compute = (
             (c_t * h_t * w_t * C * k**2 * N / (f * F))
-            * rho_i
-            * density(n_c, c_t, rho_i * rho_o)
+            * rho_sum
+            * density(n_c, c_t, rho_sum * rho_o)
             / quantisation(c_t * h_t * w_t, Fk)
             * math.ceil(n / P)
         )
@@ -240,12 +241,13 @@ def dynamic_conv(
     k, g, s, rho_i, rho_o = kernel, groups, stride, r_in, r_out
     h, w, C = height // s, width // s, c_in // g
     n_p = patch_count(h, w, S)
+    rho_sum = 1.0 if g == c_in == c_out > 1 else rho_i
 
     def times(tile: Tile, x: float) -> tuple[float, float]:
         m, c_t, h_t, w_t = tile
         n_c, n_h, n_w = math.ceil(c_out / c_t), math.ceil(S / h_t), math.ceil(S / w_t)
         n = n_c * n_h * n_w
-        W_pe = c_t * C * k**2 * (rho_i * rho_o if N == 1 else 1)
+        W_pe = c_t * C * k**2 * (rho_sum * rho_o if N == 1 else 1)
         I_pe = math.ceil(c_t / (c_out // g)) * C * (h_t + k - 1) * s * (w_t + k - 1) * s * x
         O_pe = c_t * h_t * w_t * x
         L2 = n * (W_pe + I_pe * rho_i * N + O_pe * rho_o * N)
@@ -258,8 +260,8 @@ def dynamic_conv(
             (c_t * h_t * w_t * C * k**2 * m)
             / (f * F * quantisation(c_t * h_t * w_t * N * m, Fk))
             * math.ceil(x / m)
-            * rho_i
-            * density(n_c, c_t, rho_i * rho_o)
+            * rho_sum
+            * density(n_c, c_t, rho_sum * rho_o)
             * N
             * math.ceil(n / P)
         )

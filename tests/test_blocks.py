@@ -99,6 +99,9 @@ def test_an_inverted_residual():
     assert channels["conv3"] == op.Convolution(**narrow, input_rate=0.25)
     # One mask: a quarter of the depthwise channels costs a quarter, not a sixteenth.
     assert channels["conv2"].macs(1) == 12 * 8 * 192 * 25 * 0.25
+    # In time, too: no less than these at the peak of 2 · 128 lanes, and a little more, of the fullest tile.
+    (row,) = latpred.predict(channels["conv2"], "tx2", batch=1).operators
+    assert 1 <= row.compute_s / (12 * 8 * 192 * 25 * 0.25 / (2 * 128 * 1.3e9)) < 1.2
     assert lowered(INVERTED, Layer(r=0.5))["layer masker"] == op.LayerMasker(**wide)
 
 

@@ -8,13 +8,13 @@ as many channels. What is left is searched as ever.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latpred.models.interface import Cost
-from latpred.models.published.convolutions import Traffic, at_rates, in_tiles, off_chip
+from latpred.models.published.convolutions import Shares, Traffic, at_rates, in_tiles, off_chip
 from latpred.models.published.densities import DensityTable
 from latpred.models.published.machine import Machine, Terms
 from latpred.models.tiling import TIE_TOLERANCE, ceil_div, tile_edges
@@ -59,15 +59,22 @@ def convolutions(o: op.Convolution, M: Machine, N: int) -> Cost:
     interval = np.minimum((np.arcsin(np.sqrt(rate)) * (2 * _INTERVALS / np.pi)).astype(np.int64), _INTERVALS - 1)
     start, many = found.start[operator, interval], found.many[operator, interval]
     dram = Traffic(*(np.broadcast_to(part, rates.shape[-1:]) for part in off_chip(o, M, N)))
+    depthwise = np.broadcast_to(o.is_depthwise, rates.shape[-1:])
     terms = np.empty((3, rate.size))
     for part in np.array_split(np.argsort(many, kind="stable"), -(-rate.size // _TOGETHER)):
         tiles = start[part] + np.minimum(np.arange(many[part].max())[:, np.newaxis], many[part] - 1)
-        rho_i, rho_o = (rate[part] if side in sides else getattr(o, side) for side in ("input_rate", "output_rate"))
-        density = found.densities.at(found.pair[tiles], rho_i * rho_o)
+        shares = _shares(o, rate[part], sides, depthwise[operator[part]])
+        density = found.densities.at(found.pair[tiles], shares.weights)
         dram_s, l2 = Traffic(*(each[operator[part]] for each in dram)), Traffic(*(each[tiles] for each in found.l2))
-        terms[:, part] = _cheapest(M, at_rates(N, dram_s, found.dense_s[tiles], l2, rho_i, rho_o, density))
+        terms[:, part] = _cheapest(M, at_rates(N, dram_s, found.dense_s[tiles], l2, shares, density))
     compute, memory, l2_s = terms.reshape(3, *rates.shape)
     return M.cost(compute, memory, l2_s)
+
+
+def _shares(o: op.Convolution, rate: Floats, sides: tuple[str, ...], depthwise: Any) -> Shares:
+    """Shares at a rate of the sides that are switched."""
+    rho_i, rho_o = (rate if side in sides else getattr(o, side) for side in ("input_rate", "output_rate"))
+    return Shares(rho_i, rho_o, np.where(depthwise, 1.0, rho_i))
 
 
 def _cheapest(M: Machine, terms: Terms) -> Terms:
@@ -108,10 +115,10 @@ def _of_shape(o: op.Convolution, sides: tuple[str, ...], M: Machine, N: int) -> 
     pair, place = np.nonzero(_undominated(asked))
     parts = asked[:, pair, place]
     rate = np.sin(np.arange(_INTERVALS + 1) * (np.pi / 2 / _INTERVALS)) ** 2
-    rho_i, rho_o = (rate if side in sides else getattr(o, side) for side in ("input_rate", "output_rate"))
-    density = _densities(o.c_out).at(np.arange(len(axes[0]))[:, np.newaxis], rho_i * rho_o)[pair]
+    shares = _shares(o, rate, sides, o.is_depthwise)
+    density = _densities(o.c_out).at(np.arange(len(axes[0]))[:, np.newaxis], shares.weights)[pair]
     dense_s, *moved = parts[:, :, np.newaxis]
-    cost = M.join(*at_rates(N, off_chip(o, M, N), dense_s, Traffic(*moved), rho_i, rho_o, density)[:2])
+    cost = M.join(*at_rates(N, off_chip(o, M, N), dense_s, Traffic(*moved), shares, density)[:2])
     possible = cost[:, :-1] <= cost[:, 1:].min(axis=0) * (1 + 2 * TIE_TOLERANCE)
     _, chosen = np.nonzero(possible.T)
     return parts[:, chosen], pair[chosen], possible.sum(axis=0)

@@ -63,24 +63,36 @@ def in_tiles(
     return dense_s, Traffic(W_pe * element_s, I_pe * sample_s, O_pe * sample_s)
 
 
-def at_rates(
-    N: int, dram: Traffic, dense_s: Numbers, l2: Traffic, rho_i: Numbers, rho_o: Numbers, density: Numbers
-) -> Terms:
+class Shares(NamedTuple):
+    """What is on: of the input channels, of the output channels, and of what an output that is on sums."""
+
+    rho_i: Numbers
+    rho_o: Numbers
+    summed: Numbers
+
+    @property
+    def weights(self) -> Numbers:
+        """Of the weights, and of a tile's outputs times what they sum."""
+        return self.summed * self.rho_o
+
+
+def at_rates(N: int, dram: Traffic, dense_s: Numbers, l2: Traffic, shares: Shares, density: Numbers) -> Terms:
     """What is left of a convolution at channel rates: MODEL §3."""
+    rho_i, rho_o, summed = shares
     # Only a batch of one reads just the weights it needs.
-    weights_read, tile_weights_read = (rho_o, rho_i * rho_o) if N == 1 else (1.0, 1.0)
+    weights_read, tile_weights_read = (rho_o, shares.weights) if N == 1 else (1.0, 1.0)
     l2_s = l2.at(tile_weights_read, rho_i, rho_o)
-    return dense_s * rho_i * density, dram.at(weights_read, rho_i, rho_o) + l2_s, l2_s
+    return dense_s * summed * density, dram.at(weights_read, rho_i, rho_o) + l2_s, l2_s
 
 
 def convolution(o: op.Convolution, M: Machine, N: int) -> Cost:
     """Dense, or with channel rates: MODEL §3."""
-    rho_i, rho_o = o.rates
+    shares = Shares(*o.rates, o.summed_rate)
     dram, extents = off_chip(o, M, N), (o.c_out, o.out_height, o.out_width)
 
     def terms(c_t: Numbers, h_t: Numbers, w_t: Numbers) -> Terms:
-        density = _density(ceil_div(o.c_out, c_t), c_t, rho_i * rho_o)
-        return at_rates(N, dram, *in_tiles(o, M, N, c_t, h_t, w_t), rho_i, rho_o, density)
+        density = _density(ceil_div(o.c_out, c_t), c_t, shares.weights)
+        return at_rates(N, dram, *in_tiles(o, M, N, c_t, h_t, w_t), shares, density)
 
     return M.cheapest_cost(tuple(map(tile_edges, extents)), terms, extents)
 
@@ -127,18 +139,18 @@ def _patch_convolution_terms(
     o: op.ActivePatches, M: Machine, N: int, x: Numbers, m: Numbers, c_t: Numbers, h_t: Numbers, w_t: Numbers
 ) -> Terms:
     C, k, s, S = o.c_in // o.groups, o.kernel, o.stride, o.patch_edge
-    rho_i, rho_o = np.asarray(o.input_rate), np.asarray(o.output_rate)
+    rho_i, rho_o, summed = shares = Shares(*o.rates, o.summed_rate)
     n_c = ceil_div(o.c_out, c_t)
     n = n_c * ceil_div(S, h_t) * ceil_div(S, w_t)
     W_pe, I_pe, O_pe = _filter_tiles(o, c_t, h_t, w_t)
-    tile_weights_read = rho_i * rho_o if N == 1 else 1.0
+    tile_weights_read = shares.weights if N == 1 else 1.0
     l2 = n * (W_pe * tile_weights_read + I_pe * x * rho_i * N + O_pe * x * rho_o * N)
     whole_map = o.c_in * o.out_height * s * o.out_width * s
     read = np.where(o.indexed, 1.0 * whole_map, x * o.c_in * ((S + k - 1) * s) ** 2)
     dram = o.weights + read * rho_i * N + x * o.c_out * S**2 * rho_o * N
     compute = M.lane_seconds(O_pe * C * k**2 * m, O_pe * N * m) * ceil_div(x, m) * N * M.waves(n)
     l2_s = l2 / M.beta2
-    return compute * rho_i * _density(n_c, c_t, rho_i * rho_o), dram / M.beta + l2_s, l2_s
+    return compute * summed * _density(n_c, c_t, shares.weights), dram / M.beta + l2_s, l2_s
 
 
 def masker_convolution(o: op.MaskerConvolution, M: Machine, N: int) -> Cost:

@@ -119,10 +119,14 @@ class Convolution(Operator):
         return np.asarray(self.input_rate), np.asarray(self.output_rate)
 
     @property
+    def summed_rate(self) -> Any:
+        """Share of what an active output channel sums that is on: ρ_i; all of it where one mask switches both."""
+        return np.where(self.is_depthwise, 1.0, self.input_rate)
+
+    @property
     def active_weights(self) -> Any:
         """Weights that connect active channels: ρ_i·ρ_o of them, ρ where each channel has its own."""
-        rho_i, rho_o = self.rates
-        return self.weights * np.where(self.is_depthwise, rho_i, rho_i * rho_o)
+        return self.weights * self.summed_rate * np.asarray(self.output_rate)
 
     def macs(self, batch: int) -> Any:
         """Multiply-adds of the active channels."""
