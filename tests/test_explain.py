@@ -1,5 +1,7 @@
 """Explanations: parts that add up, efficiencies that the model's own equation confirms, gains that are predictions."""
 
+import csv
+import io
 import json
 import subprocess
 import sys
@@ -248,6 +250,15 @@ def test_command_as_data_and_picture(tmp_path):
         "--device", "tx2", "--device", "nano", "--block", "r50-stage1", "--S", "4", "--r", "0.6", "--format", "csv"
     )
     assert len(rows.stdout.splitlines()) == 1 + 2 * 4
+
+
+def test_rows_begin_as_every_answer_does():
+    """Names and numbers, the device whose calibration was carried over by its name, too."""
+    rows = run("--device", "a100", "--block", "r50-stage1", "--model", "calibrated", "--format", "csv").stdout
+    first = next(csv.DictReader(io.StringIO(rows)))
+    asked = latpred.explain(BLOCK, "a100", model="calibrated").report.asked.to_dict()
+    assert {name: first[name] for name in asked} == {name: str(value) for name, value in asked.items()}
+    assert first["like"] == "h200"
 
 
 @pytest.mark.parametrize(

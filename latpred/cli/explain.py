@@ -57,17 +57,7 @@ def explain(
         records = [explanation.to_dict() for explanation in found]
         output.print_json(records[0] if len(records) == 1 else records)
     elif form == "csv":
-        output.print_csv(
-            {
-                "target": one.report.target,
-                "device": one.report.device,
-                "batch": one.report.batch,
-                **one.report.asked.how,
-                **share.to_dict(),
-            }
-            for one in found
-            for share in one.shares
-        )
+        output.print_csv({**one.report.asked.to_dict(), **share.to_dict()} for one in found for share in one.shares)
     else:
         from latpred.show import explanation_tables as explain_table
 
