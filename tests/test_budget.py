@@ -269,6 +269,19 @@ def test_one_setting_fits_on_all_devices_and_a_hundredth_more_not_on_one():
     assert [one.static_fits for one in on] == [True, False, True]
 
 
+def test_a_network_of_one_stage():
+    """Its granularities are those of the stage; what stands around it counts."""
+    stage = latpred.Stage(kind="basic", c_in=16, c_out=16, blocks=2)
+    alone = latpred.Network(
+        name="alone", stem=latpred.Stem(c_out=16, kernel=3, stride=2), stages=[stage], image_size=(24, 24)
+    ).including("stem", "head")
+    limit = 0.8 * latpred.predict(alone, V100).latency_s
+    answer = latpred.budget(alone, V100, latency_s=limit)
+    check(answer, alone, V100, limit)
+    assert {option.way for option in answer.options} <= {"spatial", "channel", "layer"}
+    assert {one.paradigm for one in answer.tried} == {"spatial", "channel", "layer"}
+
+
 def test_of_one_device_in_a_list_the_same():
     one, listed = (latpred.budget("resnet50", profile, latency_s=0.012) for profile in (TX2, [TX2]))
     assert one.to_dict() == listed.to_dict()
@@ -494,6 +507,12 @@ def test_a_preset_is_tried_as_it_was_published(run):
     preset, network = latpred.load_preset("lcnet-resnet50")
     assert found == latpred.budget(network, TX2, latency_s=0.014, paradigms=[preset.paradigm]).to_dict()
     assert found["best"]["paradigm"]["name"] == "layer+channel"
+
+
+def test_rows_that_are_none_are_said(run):
+    code, out, err = run("budget --device tx2 --network resnet50 --latency 1ms --format csv")
+    assert (code, out) == (0, "")
+    assert err == "Nothing fits: the fastest setting, layer(r=0.01), takes 2.14 ms on tx2.\n"
 
 
 def test_images_per_second_in_place_of_latencies(run):

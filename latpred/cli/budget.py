@@ -115,6 +115,11 @@ def _print(found: list[Budget], form: str, images_per_second: bool) -> None:
         output.print_json(records[0] if len(records) == 1 else records)
     elif form == "csv":
         output.print_csv(row for answer in each for row in answer.rows())
+        if nothing := [answer for answer in found if not answer.options]:
+            from latpred.show.budget_tables import budget_text
+
+            for answer in nothing:
+                click.echo(budget_text(answer).partition("\n")[0], err=True)
     else:
         from latpred.show.budget_tables import budget_table, budget_text
 

@@ -76,7 +76,7 @@ def candidates_of(target: Any, wanted: Iterable[str | Paradigm] | None) -> tuple
             )
             continue
         to_choose = isinstance(one, str) and paradigm.granularity_field
-        sizes = tuple(tuple(part.granularities(one)) for part in parts) if to_choose else ()
+        sizes = tuple(_granularities(part, paradigm.name) for part in parts) if to_choose else ()
         found[Candidate(paradigm, sizes, len(parts))] = None
     if wanted is not None and not found:
         raise InputError(f"{notes[0]}; choose {', '.join(known)}" if notes and known else "give a paradigm at least")
@@ -93,6 +93,11 @@ def _paradigm(wanted: Any) -> Paradigm:
     if not isinstance(wanted, Paradigm) or not wanted.parts:
         raise InputError(f"a paradigm is a name, or latpred.Spatial(S=4, r=1) and its like, not {quoted(wanted)}")
     return wanted.at_rates(1.0)
+
+
+def _granularities(part: Any, paradigm: str) -> tuple[int, ...]:
+    """Those of a block or stage; a network that is one part has a single stage."""
+    return tuple((part.stage(1) if isinstance(part, PlacedNetwork) else part).granularities(paradigm))
 
 
 def stages_of(target: Target) -> list[Any]:
