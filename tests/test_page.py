@@ -101,6 +101,17 @@ def test_a_large_page_is_thinned_and_says_how_far_off_it_is(monkeypatch):
         pages.page(found)
 
 
+def test_a_single_head_has_no_rate_to_move():
+    """At any rate below 1 none is kept: the page has no such slider, and says why."""
+    stage = latpred.Stage(kind="transformer", c_in=8, c_out=8, blocks=1, heads=1, head_dim=8, hidden=16)
+    network = latpred.Network(
+        name="single", stem=latpred.Stem(c_out=8, kernel=3, stride=2), stages=[stage], image_size=(28, 28)
+    )
+    (device,) = data_of(pages.page([network_curves(ask(network, "tx2"))]))["devices"]
+    assert [one["name"] for one in device["paradigms"]] == ["layer", "token"]
+    assert device["notes"] == ["head skipping is left out: single keeps anything at r = 1 alone"]
+
+
 def test_what_no_page_is_made_of(run, tmp_path):
     for command, code, message in [
         ("page --network densenet-none --device tx2 -o x.html", 2, "unknown network 'densenet-none'"),

@@ -128,11 +128,14 @@ def _paradigm(name: str, granularity: int) -> Paradigm:
 
 
 def _rates(network: PlacedNetwork, name: str) -> Floats:
-    """The rates of a curve, those that keep anything at all."""
+    """The rates of a curve, those that keep anything at all; raises InputError where that is a single one."""
     paradigm = _paradigm(name, 1)
     steps = STEPS if paradigm.is_open else CLOSED_STEPS
     rates = np.arange(steps + 1) / steps
-    return rates[rates >= network.lowest_rate(paradigm)]
+    kept = rates[rates >= network.lowest_rate(paradigm)]
+    if len(kept) < 2:
+        raise InputError(f"{network.name} keeps anything at r = 1 alone")
+    return kept
 
 
 def _of_stage(asked: Asked, stage: NetworkStage, name: str, rates: Floats) -> list[StageCurve]:
