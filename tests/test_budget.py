@@ -1,6 +1,7 @@
 """What fits into a latency: against every setting one by one, at the edge of the budget, on several devices at once."""
 
 import json
+import tracemalloc
 from itertools import product
 from types import SimpleNamespace
 
@@ -187,6 +188,18 @@ def test_rates_per_stage_are_the_highest_that_take_as_long(name):
     """With room for everything all of it runs, and what cannot skip, as stages 1 and 7, runs whole."""
     answer = latpred.budget("mobilenetv2", TX2, latency_s=1.0, paradigms=[name], per_stage=True)
     assert answer.best.r == (1.0,) * 7
+
+
+def test_rates_per_stage_fit_into_memory(monkeypatch):
+    """What channels keep over their time bends the other way, so that mixtures promise more than any choice has."""
+    monkeypatch.setattr(candidates, "RATES", np.arange(1, 26) / 25)
+    limits = {"latency_s": 0.005, "paradigms": ["channel"], "model": "roofline"}
+    latpred.budget("convnext-small", TX2, **limits)
+    tracemalloc.start()
+    assert latpred.budget("convnext-small", TX2, per_stage=True, **limits).best
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 500e6
 
 
 @pytest.mark.parametrize("target", ["r50-stage1", "vit-b"])

@@ -29,9 +29,10 @@ def all_choices(times, worths, limits):
             yield sum(worth[place] for worth, place in zip(worths, choice, strict=True))
 
 
-@pytest.mark.parametrize("few", [0, knapsack.FEW], ids=["priced", "all"])
-def test_no_choice_is_worth_more(monkeypatch, few):
+@pytest.mark.parametrize(("few", "at_once"), [(0, 2_000_000), (0, 7), (knapsack.FEW, 7)], ids=["priced", "bits", "all"])
+def test_no_choice_is_worth_more(monkeypatch, few, at_once):
     monkeypatch.setattr(knapsack, "FEW", few)
+    monkeypatch.setattr(knapsack, "_AT_ONCE", at_once)
     solved = 0
     for times, worths, limits in problems(600):
         choice = best_choice(times, worths, limits)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ Places = NDArray[np.int64]
 FEW = 10_000
 #: Most combinations among which one that is no better than another is looked for in pairs.
 _PAIRS = 2_000
+#: Combinations that are held in memory at once.
+_AT_ONCE = 2_000_000
 #: Prices at which a good choice is looked for, in those of a mixed one.
 _DEARER = np.geomspace(1.0, 4.0, 60)
 #: Sums in another order differ by less, as a share.
@@ -82,18 +85,25 @@ def _extended(
     before: _Partial, time: Floats, worth: Floats, loss: Floats, options: Places, limits: Floats, most: float
 ) -> _Partial:
     """Every choice so far with every option, less those beyond the limits, those that lose too much and the beaten."""
-    count = len(options)
-    both = _Partial(
-        (before.time[:, np.newaxis] + time).reshape(-1, time.shape[1]),
-        np.add.outer(before.worth, worth).ravel(),
-        np.add.outer(before.loss, loss).ravel(),
-        np.repeat(np.arange(len(before.worth)), count),
-        np.tile(options, len(before.worth)),
-    )
-    kept = np.flatnonzero(np.all(both.time <= limits, axis=1) & (both.loss <= most))
-    kept = kept[_unbeaten(both.time[kept], both.worth[kept])]
-    taken: list[Any] = [values[kept] for values in both]
-    return _Partial(*taken)
+    size = max(_AT_ONCE // max(len(options), 1), 1)
+    parts = []
+    for start in range(0, len(before.worth), size):
+        these = slice(start, start + size)
+        total_time = (before.time[these, np.newaxis] + time).reshape(-1, time.shape[1])
+        total_loss = np.add.outer(before.loss[these], loss).ravel()
+        kept = np.flatnonzero(np.all(total_time <= limits, axis=1) & (total_loss <= most))
+        source, option = np.divmod(kept, max(len(options), 1))
+        source += start
+        total_worth = before.worth[source] + worth[option]
+        parts.append(_without_beaten(total_time[kept], total_worth, total_loss[kept], source, options[option]))
+    if len(parts) < 2:
+        return parts[0] if parts else before
+    return _without_beaten(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def _without_beaten(time: Floats, worth: Floats, loss: Floats, before: Places, option: Places) -> _Partial:
+    kept = _unbeaten(time, worth)
+    return _Partial(time[kept], worth[kept], loss[kept], before[kept], option[kept])
 
 
 def _unbeaten(time: Floats, worth: Floats) -> Places:
@@ -129,21 +139,46 @@ def _losses(times: Sequence[Floats], worths: Sequence[Floats], limits: Floats) -
     price = np.maximum(-mixed.ineqlin.marginals, 0.0) * scale
     earned = [worth - share @ price for worth, share in zip(worths, shares, strict=True)]
     bound = price.sum() + sum(values.max() for values in earned)
-    known = max(_worth_at(price * dearer, times, worths, shares, limits) for dearer in _DEARER)
+    choices = [_choice_at(price * dearer, times, worths, shares, limits) for dearer in _DEARER]
+    good = max(filter(None, choices), key=lambda choice: _total(worths, choice), default=None)
+    known = -np.inf if good is None else _total(worths, _exchanged(good, times, worths, limits))
     return [values.max() - values for values in earned], float(bound - known) + ROUNDING * scale * len(times)
 
 
-def _worth_at(
+def _choice_at(
     price: Floats, times: Sequence[Floats], worths: Sequence[Floats], shares: Sequence[Floats], limits: Floats
-) -> float:
-    """The worth of what each stage would take at a price, then of the best it has room for; −∞ where it is too slow."""
+) -> list[int] | None:
+    """What each stage would take at a price, then the best that it has room for; None where that is too slow."""
     choice = [int(np.argmax(worth - share @ price)) for worth, share in zip(worths, shares, strict=True)]
     total = np.sum([time[place] for time, place in zip(times, choice, strict=True)], axis=0)
     if np.any(total > limits):
-        return -np.inf
+        return None
     for stage, (time, worth) in enumerate(zip(times, worths, strict=True)):
         room = np.all(total - time[choice[stage]] + time <= limits, axis=1)
         better = int(np.argmax(np.where(room, worth, -np.inf)))
         total += time[better] - time[choice[stage]]
         choice[stage] = better
+    return choice
+
+
+def _exchanged(
+    choice: Sequence[int], times: Sequence[Floats], worths: Sequence[Floats], limits: Floats
+) -> Sequence[int]:
+    """A choice with the options of two stages at a time exchanged, as long as that is worth more."""
+    better = list(choice)
+    for one, other in combinations(range(len(choice)), 2):
+        rest = sum(
+            time[place]
+            for stage, (time, place) in enumerate(zip(times, better, strict=True))
+            if stage not in (one, other)
+        )
+        taken = rest + times[one][:, np.newaxis] + times[other]
+        both = np.where(np.all(taken <= limits, axis=2), np.add.outer(worths[one], worths[other]), -np.inf)
+        better[one], better[other] = map(int, np.unravel_index(np.argmax(both), both.shape))
+    if _total(worths, better) <= _total(worths, choice):
+        return choice
+    return _exchanged(better, times, worths, limits)
+
+
+def _total(worths: Sequence[Floats], choice: Sequence[int]) -> float:
     return float(sum(worth[place] for worth, place in zip(worths, choice, strict=True)))
