@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from math import prod
 from typing import NamedTuple
@@ -67,14 +67,12 @@ def best_choice(times: Sequence[Floats], worths: Sequence[Floats], limits: Float
     steps = [_Partial(np.zeros((1, len(limits))), start, start, start.astype(np.int64), start.astype(np.int64))]
     for time, worth, loss, least in zip(times, worths, losses, rest, strict=True):
         options = np.flatnonzero(loss <= most)
-        room = limits * (1 + ROUNDING) - least
-        steps.append(_extended(steps[-1], time[options], worth[options], loss[options], options, room, most))
-    last = steps[-1]
-    within = np.flatnonzero(np.all(last.time <= limits, axis=1))
-    if not within.size:
+        is_last = len(steps) == len(times)
+        room, keep = (limits, _best) if is_last else (limits * (1 + ROUNDING) - least, _unbeaten)
+        steps.append(_extended(steps[-1], time[options], worth[options], loss[options], options, room, most, keep))
+    if not steps[-1].worth.size:
         return None
-    place = int(within[np.argmax(last.worth[within])])
-    choice = []
+    place, choice = 0, []
     for step in reversed(steps[1:]):
         choice.append(int(step.option[place]))
         place = int(step.before[place])
@@ -82,9 +80,16 @@ def best_choice(times: Sequence[Floats], worths: Sequence[Floats], limits: Float
 
 
 def _extended(
-    before: _Partial, time: Floats, worth: Floats, loss: Floats, options: Places, limits: Floats, most: float
+    before: _Partial,
+    time: Floats,
+    worth: Floats,
+    loss: Floats,
+    options: Places,
+    limits: Floats,
+    most: float,
+    keep: Callable[[Floats, Floats], Places],
 ) -> _Partial:
-    """Every choice so far with every option, less those beyond the limits, those that lose too much and the beaten."""
+    """Every choice so far with every option that is to `keep` of those within the limits that do not lose too much."""
     size = max(_AT_ONCE // max(len(options), 1), 1)
     parts = []
     for start in range(0, len(before.worth), size):
@@ -95,15 +100,23 @@ def _extended(
         source, option = np.divmod(kept, max(len(options), 1))
         source += start
         total_worth = before.worth[source] + worth[option]
-        parts.append(_without_beaten(total_time[kept], total_worth, total_loss[kept], source, options[option]))
+        found = _Partial(total_time[kept], total_worth, total_loss[kept], source, options[option])
+        parts.append(_kept(found, keep))
     if len(parts) < 2:
         return parts[0] if parts else before
-    return _without_beaten(*map(np.concatenate, zip(*parts, strict=True)))
+    return _kept(_Partial(*map(np.concatenate, zip(*parts, strict=True))), keep)
 
 
-def _without_beaten(time: Floats, worth: Floats, loss: Floats, before: Places, option: Places) -> _Partial:
-    kept = _unbeaten(time, worth)
+def _kept(found: _Partial, keep: Callable[[Floats, Floats], Places]) -> _Partial:
+    kept = keep(found.time, found.worth)
+    time, worth, loss, before, option = found
     return _Partial(time[kept], worth[kept], loss[kept], before[kept], option[kept])
+
+
+def _best(time: Floats, worth: Floats) -> Places:
+    """The place of the choice that is worth most, of equals the one with the least time; none of none."""
+    alike = np.flatnonzero(worth == np.max(worth, initial=-np.inf))
+    return alike[np.lexsort(time[alike].T[::-1])][:1]
 
 
 def _unbeaten(time: Floats, worth: Floats) -> Places:
