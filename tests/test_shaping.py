@@ -59,6 +59,24 @@ def test_half_a_network_is_a_network_of_half_the_channels():
     assert predict(whole.stage(2), TX2, Width(0.5)).operators == predict(half.stage(2), TX2).operators
 
 
+def test_every_layer_of_a_narrow_bottleneck_has_multiples_of_eight():
+    """Of 64 inner channels 0.3 are 19.2, rounded to 24, not the quarter of 80; those behind read what is put out."""
+    network = latpred.load_network("resnet50").narrowed(0.3)
+    assert sorted({placed.block.inner for placed in network.blocks}) == [24, 40, 80, 152]
+    for placed in network.blocks:
+        assert {one.out.channels % 8 for one in placed.block.chain} == {0}
+    for placed, behind in zip(network.blocks, network.blocks[1:], strict=False):
+        assert behind.block.c_in == placed.block.out.channels
+
+
+def test_the_whole_width_is_the_network_itself():
+    """Also where its channels are no multiples of eight."""
+    stage = latpred.Stage(kind="basic", c_in=12, c_out=20, blocks=1)
+    own = latpred.Network(name="own", stem=latpred.Stem(c_out=12, kernel=3, stride=2), stages=[stage])
+    assert own.narrowed(1.0) == own
+    assert predict(own, TX2, Width(1.0)).operators == predict(own, TX2).operators
+
+
 def test_a_narrower_network_is_never_slower():
     assert predict(MOBILENET, TX2, Width(0.5)).break_even_rate == 1.0
     frame = latpred.sweep([MOBILENET], [TX2], [Width(r) for r in (1.0, 0.75, 0.5, 0.25, 0.0)])

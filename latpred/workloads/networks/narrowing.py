@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -40,12 +41,30 @@ def narrowed(network: Network, r: float) -> Network:
     try:
         if network.group_width:
             raise InputError(OF_ONE_WIDTH)
-        return network.replace(
-            stem=stem.replace(c_out=channels(stem.c_out, r)) if isinstance(stem, Stem) else _layers(stem, r),
-            stages=tuple(_stage(stage, r) for stage in network.stages),
-        )
+        stages = tuple(_stage(stage, r) for stage in network.stages)
+        if r == 1:
+            return network
+        if all(run.kind == "bottleneck" for stage in network.stages for run in stage.runs):
+            stages = tuple(_bottlenecks(network.stages, stages, r, network.bottleneck_ratio))
+        stem = stem.replace(c_out=channels(stem.c_out, r)) if isinstance(stem, Stem) else _layers(stem, r)
+        return network.replace(stem=stem, stages=stages)
     except InputError as problem:
         raise NetworkError(f"{network.name} cannot run at a share of its width: {problem}") from None
+
+
+def _bottlenecks(whole: Sequence[Stage], narrow: Sequence[Stage], r: float, ratio: int) -> Iterator[Stage]:
+    """Stages whose inner channels come in multiples of eight, and so the outer ones, which the next stage reads."""
+    width = None
+    for stage, found in zip(whole, narrow, strict=True):
+        own = stage.bottleneck_ratio or ratio
+        before = None if any(isinstance(layer, Conv | Join) for layer in stage.before) else width
+        changes: dict[str, Any] = {"c_in": before or found.c_in, "c_out": own * channels(stage.c_out // own, r)}
+        if isinstance(stage.blocks, tuple) and isinstance(found.blocks, tuple):
+            runs = [run.replace(c_in=changes["c_in"]) if not number else run for number, run in enumerate(found.blocks)]
+            changes["blocks"] = tuple(_bottlenecks(stage.blocks, runs, r, ratio))
+            changes["c_out"] = changes["blocks"][-1].c_out
+        width = changes["c_out"]
+        yield found.replace(**changes)
 
 
 def _stage(stage: Stage, r: float) -> Stage:
