@@ -39,6 +39,14 @@ def test_half_widths_by_hand(parts, share):
     assert band_of_sum(0.72, 1.28, parts) == pytest.approx((0.96 * 0.75**share, 0.96 / 0.75**share))
 
 
+def test_a_block_that_never_runs_takes_no_time_for_sure():
+    """Decided before the network, at a rate of 0: from 0 to 0, and nothing is divided by it."""
+    block = latpred.load_block("resnet50-stage1")
+    never = latpred.Joint(Layer(r=0.0, masker="none"), Spatial(S=4, r=0.5))
+    report = predict(block, H200, never, batch=32, model="calibrated")
+    assert (report.latency_low_s, report.latency_s, report.latency_high_s) == (0, 0, 0)
+
+
 def test_the_band_of_a_network_by_hand():
     """Eight shapes: the first block of each stage, and those after it."""
     report = predict(RESNET, H200, Spatial(S=1, r=0.5), batch=32, model="calibrated")

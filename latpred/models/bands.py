@@ -24,7 +24,9 @@ def band_of_sum(low: float, high: float, parts: Iterable[tuple[Hashable, Numbers
     times: dict[Hashable, Numbers] = {}
     for shape, seconds in parts:
         times[shape] = times.get(shape, 0.0) + seconds
-    independent = np.sqrt(sum(seconds**2 for seconds in times.values())) / sum(times.values())
+    total = sum(times.values())
+    # What takes no time has none to be off by.
+    independent = np.sqrt(sum(seconds**2 for seconds in times.values())) / np.where(total == 0, 1.0, total)
     middle = np.sqrt(low * high)
     return middle * (low / middle) ** independent, middle * (high / middle) ** independent
 
