@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
-from latpred.models.interface import CostModel
+from latpred.models.interface import CostModel, check_dynamic
 from latpred.prediction import blocks_per_stage, lower
 from latpred.question import Asked, Target, ask, checked_paradigm
 from latpred.records import numbers
@@ -78,6 +78,7 @@ def evaluate(
 
 def latencies(asked: Asked, paradigm: Paradigm, rates: ArrayLike) -> Floats:
     """`evaluate` for a question that was checked."""
+    check_dynamic(asked.cost_model)
     if isinstance(asked.of, op.Operator):
         raise InputError(f"{asked.target} has no residual blocks with rates of their own; give a residual network")
     if isinstance(paradigm, Static):

@@ -78,7 +78,14 @@ class Plan:
             else _repeated(_same_figures(group, model, batch, chained), settings)
             for group in self.groups
         ]
-        return Figures(*np.concatenate(parts, axis=-1))
+        found = Figures(*np.concatenate(parts, axis=-1))
+        return self._waiting(found, model) if chained and model.host_s else found
+
+    def _waiting(self, found: Figures, model: CostModel) -> Figures:
+        """With what the device waits for the host, to which all calls are alike."""
+        device, calls = ((of * self.counts).sum(axis=-1, keepdims=True) for of in (found.latency_s, found.executions))
+        wait = model.wait_s(device, calls) / calls * found.executions
+        return found._replace(launch_s=found.launch_s + wait, latency_s=found.latency_s + wait)
 
     def sums(self, model: CostModel, batch: int, rates: Rates) -> tuple[Floats, Floats]:
         """Latency [s] and multiply-adds of all steps, of shape (settings,) each."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,19 +11,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latpred.devices.calibration import ClassError
+from latpred.confidence import band_of, caveats, error_of, host_notes, with_host
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
 from latpred.evaluation import Figures, Plan, Rates, plan
-from latpred.models.bands import band_of_sum, widened
-from latpred.models.tiling import Numbers
+from latpred.models.interface import CostModel, check_dynamic
 from latpred.question import Asked, Target, ask, checked_paradigm
-from latpred.report import Band, OperatorRow, Report
-from latpred.wording import listed
-from latpred.workloads.blocks import Block, ConvolutionalBlock
+from latpred.report import Band, OperatorRow, Report, Rival
+from latpred.workloads.blocks import Block
 from latpred.workloads.lowering import Form, Lowered, Step
 from latpred.workloads.networks import NetworkStage, PlacedNetwork
-from latpred.workloads.operators import Operator, Share, operator_class
+from latpred.workloads.operators import Operator, Share
 from latpred.workloads.paradigms import Paradigm, Static
 
 STATIC = Static()
@@ -42,6 +41,7 @@ def predict(
     precision: str = "fp32",
     library: str | None = None,
     like: HardwareProfile | str | Path | None = None,
+    against: str | None = None,
 ) -> Report:
     """How long `target` takes on a device under a paradigm, operator by operator, beside its static form.
 
@@ -59,10 +59,14 @@ def predict(
         The cost model: published, calibrated or roofline.
     precision, library
         fp32, tf32 or fp16, and the library of kernels (None: the first that is calibrated and has those of the target),
-        where the model has them.
+        where the model has them. `pytorch+graph` is PyTorch in a CUDA graph, `pytorch+fold` with normalisations folded
+        into the convolutions.
     like
         Another device, or its name or path, whose calibration the calibrated model takes, on this device's own
         parameters and peaks; None takes this device's own, else that of the device it names in `calibrate_like`.
+    against
+        The library whose static network it is compared with as well, pytorch or tensorrt, as it serves this device; or
+        `best`, the fastest one of them.
 
     Raises
     ------
@@ -76,89 +80,36 @@ def predict(
     >>> f"{report.latency_s * 1e3:.3f} ms"
     '1.061 ms'
     """
-    asked = ask(target, profile, batch=batch, model=model, precision=precision, library=library, like=like)
+    how: dict[str, Any] = {"model": model, "precision": precision, "library": library, "like": like}
+    asked = ask(target, profile, batch=batch, against=against, **how)
     paradigm = checked_paradigm(paradigm)
     lowered, rates = planned(asked, paradigm)
     figures = lowered.figures(asked.cost_model, asked.batch, rates)
     rows = _rows(lowered, figures)
+    rival = rival_of(asked)
+    band = band_of(asked, paradigm, lowered, figures.latency_s[0][lowered.places].tolist())
     return Report(
         asked=asked,
         paradigm=paradigm,
         operators=rows,
         static_operators=static_rows(asked),
-        notes=(*lowered.notes, *_caveats(asked, paradigm, (asked.batch,))),
-        band=_band(asked, paradigm, lowered, figures.latency_s[0][lowered.places].tolist()),
+        notes=(
+            *lowered.notes,
+            *caveats(asked, paradigm, (asked.batch,)),
+            *host_notes(asked.cost_model, rows),
+            *_rival_notes(asked, rival),
+        ),
+        band=with_host(band, asked.cost_model, rows),
         find_break_even=partial(break_even_of, asked, paradigm),
+        rival=rival,
     )
 
 
 def notes_of(asked: Asked, paradigm: Paradigm, batches: Sequence[int] = ()) -> tuple[str, ...]:
     """The notes of a prediction without the prediction; of several at once, where more `batches` are asked for."""
     lowered, _ = planned(asked, checked_paradigm(paradigm))
-    return (*lowered.notes, *_caveats(asked, paradigm, batches or (asked.batch,)))
-
-
-def _caveats(asked: Asked, paradigm: Paradigm, batches: Sequence[int]) -> list[str]:
-    """What a reader must know of the device's parameters, and of what was not measured."""
-    calibration, source = asked.cost_model.calibration, asked.cost_model.fitted_on
-    notes = [*asked.profile.caveats(None if asked.like else calibration), *asked.cost_model.notes]
-    if calibration and len(paradigm.parts) > 1:
-        notes.append(f"no blocks with {paradigm.label} skipping were measured: each part's kernels are taken together")
-    if calibration and (others := untimed(asked.of, asked.cost_model.form)):
-        notes.append(f"extrapolated, without a band: nobody has timed the kernels of {others}")
-    if calibration and source:
-        low, high = calibration.batches
-        outside = [batch for batch in batches if not low <= batch <= high]
-        if outside:
-            known = f"{source.name} was calibrated with batches {low} to {high}"
-            notes.append(f"extrapolated: {known}, not {listed(outside)}")
-    return notes
-
-
-@lru_cache(maxsize=256)
-def untimed(target: Target, form: Form) -> str:
-    """What of a target has kernels that nobody has timed, so that nothing is known of errors; empty where all were."""
-    if isinstance(target, Operator) or form.was_timed is None:
-        return ""
-    blocks = [target] if isinstance(target, Block) else [placed.block for placed in target.blocks]
-    if not blocks:
-        return f"{target.name}, which has no blocks"
-    others = [block for block in blocks if isinstance(block, ConvolutionalBlock) and not form.was_timed(block)]
-    if not others:
-        return ""
-    number = "all" if len(others) == len(blocks) else f"{len(others)} of"
-    which = f"{number} {len(blocks)} blocks of {target.name}" if len(blocks) > 1 else target.name
-    return f"{which} ({listed(dict.fromkeys(block.in_words for block in others), most=3, between='; ')})"
-
-
-def _band(asked: Asked, paradigm: Paradigm, lowered: Plan, latencies: Iterable[Numbers]) -> Band | None:
-    """Measured over predicted time, where 80 % of it should lie, from the latency of each step; None if not known.
-
-    The errors of blocks of one shape go together; those of different shapes are taken to be independent.
-    """
-    error = error_of(asked, paradigm)
-    if error is None:
-        return None
-    keys = shapes_of(asked.of, lowered.steps)
-    low, high = band_of_sum(error.low, error.high, zip(keys, latencies, strict=True))
-    return Band(*widened(low, high, asked.cost_model.spread), error.name, error.median_error)
-
-
-def error_of(asked: Asked, paradigm: Paradigm) -> ClassError | None:
-    """The error on shapes that were left out of the fit, of the target's kind; None if not known."""
-    calibration, target = asked.cost_model.calibration, asked.of
-    if calibration is None or untimed(target, asked.cost_model.form):
-        return None
-    names = (operator_class(target), "operators") if isinstance(target, Operator) else (paradigm.name, "blocks")
-    return calibration.error_of(*names)
-
-
-def shapes_of(target: Target, steps: Sequence[Step]) -> list[Any]:
-    """The shape of the block of each step: what is outside the blocks, one of its own; all the same without blocks."""
-    if not isinstance(target, PlacedNetwork | NetworkStage):
-        return [None] * len(steps)
-    shapes = {placed.number + 1: placed.block.shape for placed in target.blocks}
-    return [shapes.get(step.block, step.name) if step.block else step.name for step in steps]
+    of_rival = _rival_notes(asked, rival_of(asked))
+    return (*lowered.notes, *caveats(asked, paradigm, batches or (asked.batch,)), *of_rival)
 
 
 def blocks_per_stage(target: Target) -> Sequence[int]:
@@ -181,15 +132,17 @@ def lower(target: Target, paradigm: Paradigm, form: Form) -> Lowered:
 
 
 def planned(asked: Asked, paradigm: Paradigm) -> tuple[Plan, Rates]:
-    """The plan of a target under a paradigm, and the paradigm's rates in it."""
-    target = asked.of
+    """The plan of a target under a paradigm, and the paradigm's rates in it; InputError where no kernel can skip."""
+    target, model = asked.of, asked.cost_model
+    if paradigm != STATIC:
+        check_dynamic(model)
     if isinstance(target, Operator):
-        return _plan(target, paradigm, asked.cost_model.form, False), {}
+        return _plan(target, paradigm, model.form, False), {}
     if isinstance(target, Block):
         paradigm.require_single(target.name)
     rates = paradigm.rates(blocks_per_stage(target))
     per_block = any(len(values) > 1 for values in rates.values())
-    found = _plan(target, paradigm.opened(), asked.cost_model.form, per_block)
+    found = _plan(target, paradigm.opened(), model.form, per_block)
     return found, {part: values[np.newaxis] for part, values in rates.items()}
 
 
@@ -219,6 +172,30 @@ def _rows(lowered: Plan, figures: Figures) -> tuple[OperatorRow, ...]:
         # Where nothing is skipped, nothing is done for what is.
         if values[0] or not (isinstance(step.executions, Share) and step.executions.rest)
     )
+
+
+def rival_of(asked: Asked) -> Rival | None:
+    """The fastest static network among the libraries that it is compared with; None where there are none."""
+    found = [Rival(str(model.library), static_latency(asked, model)) for model in asked.rivals]
+    return min(found, key=lambda rival: rival.latency_s, default=None)
+
+
+def _rows_of(asked: Asked, model: CostModel) -> tuple[OperatorRow, ...]:
+    """The static form's operators by another cost model."""
+    return static_rows(replace(asked, cost_model=model))
+
+
+def static_latency(asked: Asked, model: CostModel) -> float:
+    """The static form by another cost model [s]."""
+    return sum(row.latency_s for row in _rows_of(asked, model))
+
+
+def _rival_notes(asked: Asked, rival: Rival | None) -> Iterator[str]:
+    """What is known of the network that it is compared with."""
+    for model in asked.rivals:
+        if rival and model.library == rival.library:
+            yield f"against: {model.about}"
+            yield from host_notes(model, _rows_of(asked, model))
 
 
 def lowest_rate(target: Target, paradigm: Paradigm) -> float:
@@ -278,7 +255,7 @@ def band_of_curve(asked: Asked, paradigm: Paradigm, rates: NDArray[np.float64] |
         return bands[0] and bands[0]._replace(low=low, high=high)
     lowered, at = _planned_at(asked, paradigm, rates)
     latency_s = lowered.figures(asked.cost_model, asked.batch, at).latency_s
-    return _band(asked, paradigm, lowered, (latency_s[:, place] for place in lowered.places))
+    return band_of(asked, paradigm, lowered, (latency_s[:, place] for place in lowered.places))
 
 
 def _planned_at(asked: Asked, paradigm: Paradigm, rates: NDArray[np.float64] | None) -> tuple[Plan, Rates]:

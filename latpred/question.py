@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from latpred.devices.catalogue import load_profile
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
-from latpred.models.interface import CostModel, cost_model
+from latpred.models.interface import CostModel, check_static, cost_model
 from latpred.records import whole_number
-from latpred.wording import quoted
+from latpred.wording import quoted, unknown
 from latpred.workloads.blocks import Block
 from latpred.workloads.catalogue import DynamicNetwork, load_target
 from latpred.workloads.networks import NetworkStage, PlacedNetwork
@@ -21,6 +23,8 @@ from latpred.workloads.paradigms import Paradigm
 Target: TypeAlias = Operator | Block | NetworkStage | PlacedNetwork
 _TARGETS = (Operator, Block, NetworkStage, PlacedNetwork)
 
+#: Libraries that run whole static networks; and what asks for the fastest of them.
+STATIC_LIBRARIES, BEST = ("pytorch", "tensorrt"), "best"
 #: A larger batch is a slip of the pen.
 MOST_SAMPLES = 10**9
 
@@ -33,6 +37,8 @@ class Asked:
     profile: HardwareProfile
     cost_model: CostModel
     batch: int
+    #: Libraries whose static networks the target is compared with, beside its own static form.
+    rivals: tuple[CostModel, ...] = ()
 
     @property
     def target(self) -> str:
@@ -54,7 +60,7 @@ class Asked:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A question travels to another process as it was asked: a cost model holds functions."""
-        return _ask_again, (self.of, self.profile, self.batch, self.how)
+        return _ask_again, (self.of, self.profile, self.batch, self.how, [model.library for model in self.rivals])
 
     def about(self, target: Target) -> Asked:
         """The same question of another target."""
@@ -76,8 +82,11 @@ def ask(
     precision: str = "fp32",
     library: str | None = None,
     like: HardwareProfile | str | Path | None = None,
+    against: str | None = None,
 ) -> Asked:
     """The question, its names and paths made records.
+
+    `against` is a library whose static network the target is compared with, or `best` for the fastest one known.
 
     Raises
     ------
@@ -91,11 +100,35 @@ def ask(
         raise InputError(f"a device is a profile, a name or a path, not {quoted(profile)}")
     blocks = not isinstance(of, Operator)
     found = cost_model(model, profile, precision=precision, library=library, like=like, blocks=blocks)
-    return Asked(of, profile, found, _batch(batch, profile))
+    return Asked(of, profile, found, _batch(batch, profile), _rivals(against, profile, precision))
 
 
-def _ask_again(of: Target, profile: HardwareProfile, batch: int, how: dict[str, Any]) -> Asked:
-    return ask(of, profile, batch=batch, **how)
+def _rivals(against: str | None, profile: HardwareProfile, precision: str) -> tuple[CostModel, ...]:
+    """The cost models of libraries of static networks; raises InputError for one that is not known on this device."""
+    if against is None:
+        return ()
+    name, plus, ways = against.partition("+") if isinstance(against, str) else (against, "", "")
+    if name not in (*STATIC_LIBRARIES, BEST):
+        raise InputError(unknown("library of static networks", against, (*STATIC_LIBRARIES, BEST)))
+    found, problems = [], []
+    for library in STATIC_LIBRARIES if name == BEST else (name,):
+        how = library + (plus + ways if library == "pytorch" else "")
+        try:
+            model = cost_model("calibrated", profile, precision=precision, library=how, blocks=True)
+            check_static(model)
+            found.append(model)
+        except InputError as problem:
+            problems.append(problem)
+    if not found:
+        raise problems[0]
+    return tuple(found)
+
+
+def _ask_again(
+    of: Target, profile: HardwareProfile, batch: int, how: dict[str, Any], libraries: Sequence[str]
+) -> Asked:
+    rivals = (_rivals(library, profile, how["precision"]) for library in libraries)
+    return replace(ask(of, profile, batch=batch, **how), rivals=tuple(chain.from_iterable(rivals)))
 
 
 def named_target(target: Any) -> Target:

@@ -93,6 +93,17 @@ class Band(NamedTuple):
     median_error: float
 
 
+class Rival(NamedTuple):
+    """The static network of another library, for the whole batch [s]."""
+
+    library: str
+    latency_s: float
+
+    def to_dict(self, latency_s: float) -> dict[str, Any]:
+        """The library, its time, and what `latency_s` is of it."""
+        return {"library": self.library, "static_latency_s": self.latency_s, "ratio": latency_s / self.latency_s}
+
+
 class Totals:
     """Sums over `operators` and `static_operators`, and the ratios between them."""
 
@@ -183,6 +194,8 @@ class Report(Answer, Shown, Totals):
         Where 80 % of the measured over the predicted times should lie; None where the error is not known.
     find_break_even
         Finds `break_even_rate` when it is asked for.
+    rival
+        The static network of the library that it is compared with; None where none was asked for.
 
     Examples
     --------
@@ -200,6 +213,7 @@ class Report(Answer, Shown, Totals):
     #: None where the error is not known.
     band: Band | None
     find_break_even: Callable[[], float | None] = field(repr=False, compare=False)
+    rival: Rival | None = None
 
     @property
     def latency_per_image_s(self) -> float:
@@ -258,6 +272,7 @@ class Report(Answer, Shown, Totals):
             "uncounted": list(self.uncounted),
             "paradigm": self.paradigm.to_dict(),
             **self.totals(),
+            **({"against": self.rival.to_dict(self.latency_s)} if self.rival else {}),
             "latency_low_s": self.latency_low_s,
             "latency_high_s": self.latency_high_s,
             "latency_per_image_s": self.latency_per_image_s,

@@ -20,6 +20,7 @@ LAYERS = (
     "models",
     "question",
     "report evaluation",
+    "confidence",
     "prediction",
     "curves",
     "studies",

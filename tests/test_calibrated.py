@@ -342,7 +342,9 @@ def test_what_a_device_is_not_calibrated_for(settings, message):
         predict(latpred.load_block("resnet50-stage1"), latpred.load_profile("tx2"), **settings)
     with pytest.raises(latpred.InputError, match="h200 is not calibrated for fp32 with tensorrt; it is for fp16 with"):
         calibrated(latpred.load_block("resnet50-stage1"), library="tensorrt")
-    with pytest.raises(latpred.InputError, match=r"\(v100: fp16 with tensorrt, fp32 with tensorrt\)"):
+    with pytest.raises(
+        latpred.InputError, match=r"\(v100: fp16 with tensorrt, fp32 with tensorrt, fp32 with pytorch\)"
+    ):
         predict(latpred.load_block("resnet50-stage1"), V100, precision="fp16")
 
 
@@ -476,10 +478,11 @@ GATE = (
 )
 TRITON = "it knows the kernels of residual blocks only; use the published model, which is FP32, or the roofline"
 TENSORRT = "it knows single convolutions only, dense or depthwise; use the published model, which is FP32, or the"
+STATIC_ONLY = "tensorrt has no kernels of dynamic networks, triton has: leave the paradigm out, or take triton"
 CHANNEL = "the calibrated model has no kernels of channel skipping with"
 H = "--device h200 --block r50-stage1"
-V = "--library tensorrt --device v100 --block r50-stage1"
-N = "--library tensorrt --device v100 --network resnet50"
+V = "--library tensorrt --device v100 --precision fp16 --block r50-stage1"
+N = "--library tensorrt --device v100 --precision fp16 --network resnet50"
 #: What the kernels of a device do not cover, and what the message says of it.
 NOT_COVERED = {
     f"predict {N}": f"no equation for Add: {TENSORRT} library triton",
@@ -489,6 +492,10 @@ NOT_COVERED = {
     f"recommend-granularity {N} --r 0.5": TENSORRT,
     f"compare {N}": TENSORRT,
     f"lut {N} --output lut.npz": TENSORRT,
+    "predict --device v100 --library tensorrt --network resnet50 --S 4 --r 0.5": STATIC_ONLY,
+    "predict --device h200 --library pytorch --block r50-stage1 --paradigm layer --r 0.5": "pytorch has no kernels of",
+    "sweep --device v100 --library tensorrt --block r50-stage1 --S 4 --r 0.5": STATIC_ONLY,
+    "compare --device v100 --library tensorrt --network resnet50": STATIC_ONLY,
     "predict --device h200 --network t2t-vit-19": f"no equation for Unfold: {TRITON}",
     "predict --device h200 --network deit-s --paradigm token --r 0.5": f"no equation for Linear: {TRITON}",
     "predict --device h200 --network deit-s --paradigm head --r 0.5": TRITON,
@@ -504,7 +511,7 @@ NOT_COVERED = {
     "recommend-granularity --device h200 --network regnety-400mf --paradigm channel --r 0.5": CHANNEL,
     "lut --device h200 --network regnety-400mf --G 2 --output lut.npz": CHANNEL,
     f"predict {H} --G 3 --r 0.5": "resnet50-stage1: G=3 does not divide the 64 inner channels",
-    f"predict {V} --precision tf32": "v100 has no TF32; choose fp32 or fp16",
+    "predict --device v100 --block r50-stage1 --precision tf32": "v100 has no TF32; choose fp32 or fp16",
     f"predict {H} --library cudnn": "h200 is not calibrated for fp32 with cudnn; it is for fp16 with triton, fp32",
 }
 

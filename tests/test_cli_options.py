@@ -54,7 +54,7 @@ def test_there_are_such_options():
     [
         ("predikt", "No such command 'predikt'; did you mean predict?"),
         ("devices shw", "No such command 'shw'. Did you mean 'show'?"),
-        (f"predict {BLOCK} --modle roofline", "Did you mean one of: '--like', '--model'?"),
+        (f"predict {BLOCK} --modle roofline", "Did you mean one of: '--fold', '--like', '--model'?"),
         (f"predict {BLOCK} --model rofline", "'calibrated'; did you mean roofline?"),
         (f"predict {BLOCK} --precision fp61", "; did you mean fp16?"),
         (f"predict {BLOCK} --format jsn", "; did you mean json?"),

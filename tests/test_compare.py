@@ -86,9 +86,11 @@ def test_what_the_kernels_do_not_have_is_left_out_with_a_note():
     left = [row for row in compare(RESNET, H200, 0.5, model="calibrated") if row.note]
     assert [row.name for row in left] == ["convaig", "lcnet", "skipnet"]
     assert all("two-level masks and linear layer maskers only" in row.note for row in left)
-    # Nothing of the network itself can be predicted: that is no matter of one method.
-    with pytest.raises(latpred.InputError, match="no equation for Add"):
-        compare(RESNET, V100, 0.5, {"layer": latpred.Layer(r=1.0)}, model="calibrated", library="tensorrt")
+    # Nothing of the network itself can be predicted, or nothing can skip: that is no matter of one method.
+    for precision, message in (("fp16", "no equation for Add"), ("fp32", "tensorrt has no kernels of dynamic")):
+        how = {"model": "calibrated", "precision": precision, "library": "tensorrt"}
+        with pytest.raises(latpred.InputError, match=message):
+            compare(RESNET, V100, 0.5, {"layer": latpred.Layer(r=1.0)}, **how)
 
 
 def test_a_target_of_all_macs_is_the_highest_rate_that_fits():

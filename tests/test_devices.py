@@ -248,7 +248,7 @@ def calibrated(**changes):
         ({"errors__channel": 5}, "calibrations 1 errors 12: 'channel': n: missing; median_error: missing; "),
         ({"batches": [128, 1]}, "calibrations 1 batches: the lowest comes first, got 128, 1"),
         ({"batches": [1, 0]}, "calibrations 1 batches 2: must be at least 1, got 0"),
-        ({"library": "tritn"}, "calibrations 1 library: must be 'triton' or 'tensorrt', got 'tritn'"),
+        ({"library": "tritn"}, "calibrations 1 library: must be 'triton', 'tensorrt' or 'pytorch', got 'tritn'"),
         ({"precision": "fp8"}, "calibrations 1 precision: must be 'fp32', 'tf32' or 'fp16', got 'fp8'"),
         ({"granularity_regret_p95": -1}, "calibrations 1 granularity_regret_p95: must be at least 0, got -1"),
     ],

@@ -70,8 +70,9 @@ def test_several_shares_at_once():
 def test_a_kernel_that_follows_another_takes_a_switch_more():
     model = cost_model("calibrated", H200)
     alone, after = (model.step(CONVOLUTION, 4, 1.0, chained=chained) for chained in (False, True))
-    assert model.cost(CONVOLUTION, 4).launch_s == alone.launch_s == model.numbers["kernel_s"]
-    assert after.launch_s == pytest.approx(model.numbers["kernel_s"] + model.numbers["switch_s"], rel=1e-12)
+    n = model.numbers
+    assert model.cost(CONVOLUTION, 4).launch_s == alone.launch_s == n["kernel_s"]
+    assert after.launch_s == pytest.approx(n["kernel_s"] + n["switch_s"], rel=1e-12)
 
 
 def test_the_roofline_by_hand():

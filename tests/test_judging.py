@@ -63,7 +63,7 @@ def toy(monkeypatch):
         work_of=lambda operator, batch, precision: Work(float(operator.macs(batch))),
         times=lambda works, numbers, device: Times(works.macs * numbers["scale"], 0.0 * works.macs, 0.0),
     )
-    monkeypatch.setattr(fitting, "library_module", lambda name: library)
+    monkeypatch.setattr(fitting, "library_module", lambda name, of: library)
     monkeypatch.setattr(fitting, "join", lambda compute, memory, numbers: compute)
     monkeypatch.setattr(fitting, "LEAST_ROWS", 10)
     # A calibration knows its library's numbers by name, and the toy's is none of them.

@@ -236,7 +236,10 @@ ASK = "--block r50-stage1 --S 4 --r 0.5 --model calibrated"
             "h100 cannot be like h200, which is not calibrated for fp32 with tensorrt; it is for fp16 with triton,",
         ),
         (f"predict --device h100 --like h20 {ASK}", "unknown device 'h20'; did you mean h200?"),
-        (f"predict --device t4 --library cudnn {ASK}", "; nor is any that it is calibrated like (v100, h200)"),
+        (
+            f"predict --device t4 --library cudnn {ASK}",
+            "; nor is any that it is calibrated like (agx-xavier, v100, h200)",
+        ),
         (
             "predict --device h100 --like h200 --block r50-stage1 --S 4 --r 0.5",
             "the published model takes no calibration; leave `like` out, or use the calibrated model",

@@ -173,30 +173,45 @@ def test_the_list_of_devices_for_programs_says_the_same(run):
     """The first lines of each calibration in the YAML file, by hand; CSV names precisions and libraries."""
     records = {record["name"]: record for record in json.loads(run("devices list --format json")[1])}
     of_v100 = records["v100"]["calibrations"]
-    assert [(found["precision"], found["library"]) for found in of_v100] == [("fp16", "tensorrt"), ("fp32", "tensorrt")]
-    assert [found["precision"] for found in records["h200"]["calibrations"]] == ["fp16", "fp32", "tf32"]
+    assert [(found["precision"], found["library"], found["of"]) for found in of_v100] == [
+        ("fp16", "tensorrt", "operators"),
+        ("fp32", "tensorrt", "networks"),
+        ("fp32", "tensorrt", "operators"),
+        ("fp32", "pytorch", "networks"),
+        ("fp32", "pytorch", "operators"),
+    ]
+    assert [found["precision"] for found in records["h200"]["calibrations"]] == 2 * ["fp16", "fp32", "tf32"]
     fp32 = records["h200"]["calibrations"][1]
     profile = yaml.safe_load((documents.ROOT / "hardware" / "h200.yaml").read_text(encoding="utf-8"))
-    (as_written,) = (found for found in profile["calibrations"] if found["precision"] == "fp32")
+    wanted = ("fp32", "triton")
+    (as_written,) = (item for item in profile["calibrations"] if (item["precision"], item["library"]) == wanted)
     assert fp32["median_errors"] == {name: error["median_error"] for name, error in as_written["errors"].items()}
     assert (fp32["published_error"], fp32["batches"]) == (as_written["published_error"], as_written["batches"])
     assert records["tx2"]["calibrations"] == []
     rows = list(csv.DictReader(io.StringIO(run("devices list --format csv")[1])))
     assert {row["name"]: row["calibrations"] for row in rows if row["calibrations"]} == {
-        "h200": "fp16 with triton, fp32 with triton, tf32 with triton",
-        "v100": "fp16 with tensorrt, fp32 with tensorrt",
+        "a100": "fp32 with pytorch",
+        "agx-xavier": "fp16 with tensorrt",
+        "h200": ", ".join(
+            f"{precision} with {library}" for library in ("triton", "pytorch") for precision in ("fp16", "fp32", "tf32")
+        ),
+        "rtx3090": "fp16 with pytorch",
+        "v100": "fp16 with tensorrt, fp32 with tensorrt, fp32 with pytorch",
     }
 
 
 def test_the_list_of_devices_says_what_was_calibrated(shown, capsys, monkeypatch):
-    """As in the profiles: blocks of Triton's kernels on the H200, TensorRT's convolutions on the V100."""
+    """As in the profiles: blocks of Triton's kernels on the H200, TensorRT's convolutions and networks on the V100."""
     ((devices, trust),) = shown("devices list")
     lines = printed(capsys, monkeypatch, [trust], 80, terminal=False)
     rows = {line.split()[0]: re.split(r" {2,}", line.strip()) for line in lines if line.startswith("  ")}
-    assert rows["h200"][1:4] == ["validated", "fp16, fp32, tf32 with triton", "blocks"]
-    assert rows["v100"][1:4] == ["validated", "fp16, fp32 with tensorrt", "operators"]
+    assert rows["h200"][1:4] == ["validated", "fp16, fp32, tf32 with pytorch", "networks"]
+    assert rows["v100"][1:4] == ["validated", "fp32 with pytorch", "networks"]
+    kinds = [re.split(r" {2,}", line.strip())[:2] for line in lines]
+    assert ["fp16, fp32, tf32 with triton", "blocks"] in kinds
+    assert ["fp16, fp32 with tensorrt", "operators"] in kinds
     assert rows["tx2"][1:] == ["validated", "carried over from v100", "never"]
     assert rows["h100"][1:] == ["validated", "carried over from h200", "peaks"]
-    # The V100 has a second row: its blocks are carried over.
+    # The V100 has rows for TensorRT's networks and for PyTorch, and what it has not is carried over.
     assert rows["carried"] == ["carried over from h200", "never"]
-    assert len(devices.columns[0].cells) == len(trust.columns[0].cells) - 1 == 13
+    assert len(devices.columns[0].cells) == 13

@@ -113,6 +113,7 @@ def _calibrations(profile: HardwareProfile) -> list[dict[str, object]]:
         {
             "precision": found.precision,
             "library": found.library,
+            "of": found.of,
             "batches": list(found.batches),
             "rows": found.provenance.rows,
             "median_errors": {error.name: error.median_error for error in found.errors},

@@ -17,6 +17,7 @@ from latpred.devices.libraries import NUMBERS
 from latpred.devices.profile import HardwareProfile
 from latpred.models.interface import MODELS
 from latpred.precision import PRECISIONS
+from latpred.question import BEST, STATIC_LIBRARIES
 from latpred.wording import quoted, unknown
 from latpred.workloads.blocks import Block
 from latpred.workloads.catalogue import AnyNetwork, list_networks, list_presets, load_block, load_network, load_preset
@@ -235,25 +236,42 @@ def like_option(function: F) -> F:
     )(function)
 
 
-def how_options(*, batch: bool = True) -> Callable[[F], F]:
-    """--batch, --model, --precision, --library, --like; hands `how`, keywords of `latpred.predict`."""
+def how_options(*, batch: bool = True, against: bool = False) -> Callable[[F], F]:
+    """--batch, --model, --precision, --library, --like; hands `how`, keywords of `latpred.predict`.
+
+    With `against`, also --against, and --fold and --graph, which say how PyTorch is run.
+    """
     help_text = "Samples at once; default: the device's own."
+    libraries = "Kernels: triton, tensorrt, pytorch; default: the first that is calibrated."
     decorators = [
         click.option("--model", type=Choice(MODELS), default="published", help="Cost model.", show_default=True),
         click.option(
             "--precision", type=Choice(PRECISIONS), default="fp32", show_default=True, help="Of maps and weights."
         ),
-        click.option(
-            "--library",
-            metavar="NAME",
-            help="Kernels: triton, tensorrt; default: the first that is calibrated.",
-            shell_complete=completing(lambda: NUMBERS),
-        ),
+        click.option("--library", metavar="NAME", help=libraries, shell_complete=completing(lambda: NUMBERS)),
         like_option,
     ]
     if batch:
         decorators = [click.option("--batch", type=click.IntRange(min=1), help=help_text), *decorators]
-    return bundled("how", dict, decorators)
+    if not against:
+        return bundled("how", dict, decorators)
+    rival = Choice([*STATIC_LIBRARIES, BEST])
+    decorators += [
+        click.option("--against", type=rival, help="Compare with the static network of this library, too."),
+        click.option("--fold", is_flag=True, help="PyTorch with normalisations folded into convolutions."),
+        click.option("--graph", is_flag=True, help="PyTorch in a CUDA graph: the device's time alone."),
+    ]
+    return bundled("how", _how, decorators)
+
+
+def _how(*, fold: bool, graph: bool, library: str | None, against: str | None, **how: Any) -> dict[str, Any]:
+    """Keywords of `latpred.predict`: how PyTorch is run is said with its name."""
+    ways = "".join(f"+{way}" for way, asked in (("fold", fold), ("graph", graph)) if asked)
+    if ways and library != "pytorch" and against not in ("pytorch", BEST):
+        raise click.UsageError("--fold and --graph are of PyTorch: add --library pytorch or --against pytorch")
+    library = f"pytorch{ways}" if library == "pytorch" else library
+    against = f"{against}{ways}" if against in ("pytorch", BEST) else against
+    return {**how, "library": library, "against": against}
 
 
 def format_option(function: F) -> F:

@@ -42,7 +42,7 @@ _BETA_STREAM = 1
     "--draws", type=click.IntRange(min=1), help="Samples drawn with --beta, batches of samples; default 10000."
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the draws; default 0.")
-@options.how_options()
+@options.how_options(against=True)
 @options.format_option
 def predict(
     devices: tuple[str, ...],
@@ -175,6 +175,7 @@ def _answer(
     from latpred.studies.distribution import predict_samples
 
     report = replace(report, notes=report.notes + origin)
+    settings.pop("against", None)
     return report, predict_samples(target, profile, paradigm, of_samples, **drawing, **settings)
 
 

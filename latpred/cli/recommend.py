@@ -27,7 +27,7 @@ _ABOUT = ("target", "device", "model", "batch", "precision", "library", "like")
 @click.option("--masks", type=click.Path(path_type=Path), help="Pixel masks per stage (.npz): the rate at each S.")
 @click.option("--paradigm", type=Choice(["spatial", "channel"]), default="spatial", show_default=True, help="S or G.")
 @click.option("--tolerance", type=float, help="Latency over the best that costs nothing; default 0.01, with masks 0.")
-@options.how_options()
+@options.how_options(against=True)
 @workers_options
 @options.format_option
 def recommend_granularity(

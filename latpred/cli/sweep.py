@@ -37,7 +37,7 @@ DATA_SUFFIXES = (".csv", ".json")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the sweep: .png, .svg, .pdf, …")
 @click.option("--x", "axis", type=Choice(["r", "granularity", "batch"]), help="What the plot runs over.")
 @click.option("--output", "-o", "output_file", type=click.Path(path_type=Path), help="Write the rows: .csv or .json.")
-@options.how_options(batch=False)
+@options.how_options(batch=False, against=True)
 @workers_options
 @options.format_option
 def sweep(

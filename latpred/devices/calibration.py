@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, field_validator, model_validator
 
-from latpred.devices.libraries import NUMBERS
+from latpred.devices.libraries import numbers_of
 from latpred.devices.quantities import Bandwidth, Duration, Error, Finite, MacRate, MacRateOrNone, Number, Size
 from latpred.precision import Precision
 from latpred.records import Count as AnyCount
@@ -86,11 +86,13 @@ class Provenance(Record):
 class Calibration(Record):
     """The fitted numbers of a kernel library on this device in one precision: all that its equations need, no other.
 
-    `latpred.devices.libraries` has the names, and the range that each lies in.
+    `latpred.devices.libraries` has the names, and the range that each lies in. Where both were timed, whole `networks`
+    have numbers of their own beside those of operators one by one.
     """
 
     precision: Precision
-    library: Literal["triton", "tensorrt"]
+    library: Literal["triton", "tensorrt", "pytorch"]
+    of: Literal["operators", "networks"] = "operators"
     numbers: Annotated[tuple[FittedNumber, ...], Field(max_length=12)]
     errors: Annotated[tuple[ClassError, ...], Field(min_length=1)]
     provenance: Provenance
@@ -127,7 +129,7 @@ class Calibration(Record):
     @model_validator(mode="after")
     def _numbers_of_the_library(self) -> Calibration:
         """Every number that the equations need, by name and within its range."""
-        wanted = NUMBERS[self.library][self.precision]
+        wanted = numbers_of(self.library, self.precision, self.of)
         given = {number.name: number.value for number in self.numbers}
         missing = [name for name in wanted if name not in given]
         problems = [f"numbers {name}: missing" for name in missing]

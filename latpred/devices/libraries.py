@@ -31,6 +31,11 @@ def _share(start: float, meaning: str) -> Number:
     return _number(start, meaning, high=1.0)
 
 
+def _rate(start: float, meaning: str) -> Number:
+    """A share of a peak that some cards exceed, since they clock higher than their data sheet says."""
+    return _number(start, meaning, high=1.5)
+
+
 _OVERLAP = "exponent p of (computeᵖ + memoryᵖ)^(1/p)"
 
 _TRITON = {
@@ -70,11 +75,70 @@ _TENSORRT_FP16 = {
     "depthwise_s": _number(1e-5, "constant time that a depthwise convolution adds [s]"),
     "strided_reads": _number(2.0, "times that a strided depthwise convolution reads its input"),
 }
+_PYTORCH = {
+    "kernel_s": _number(1.5e-6, "constant time of a kernel that multiplies nothing [s]"),
+    "efficiency": _rate(0.75, "share of the peak rate that convolutions reach in full tiles"),
+    "linear_efficiency": _rate(0.75, "the same of linear layers"),
+    "program_s": _number(1e-6, "time to start and end a program of 128×128 outputs, smaller ones in proportion [s]"),
+    "group_efficiency": _number(
+        0.45, "the same of convolutions with groups, in tiles of 64 columns and more", high=5.0
+    ),
+    "depthwise_efficiency": _rate(
+        0.1, "share of the FP32 lanes' peak rate in a depthwise convolution, of halves twice it"
+    ),
+    "attention_efficiency": _rate(0.3, "share of the peak rate of fused attention"),
+    "pass_efficiency": _rate(1.0, "speed of kernels that multiply nothing, over that of an H200's engine per clock"),
+    "dram_efficiency": _rate(0.95, "share of the off-chip bandwidth"),
+}
+_PYTORCH_FP32 = {
+    **_PYTORCH,
+    "winograd_efficiency": _rate(0.85, "share of the peak rate that the Winograd kernel reaches"),
+    "winograd_program_s": _number(2e-6, "time to start and end a program of the Winograd kernel [s]"),
+    "winograd_tiles": _number(200.0, "tiles of 4×4 outputs below which Winograd in three kernels is not taken"),
+}
+_PYTORCH_TF32 = {
+    **_PYTORCH,
+    "odd_efficiency": _rate(0.3, "share of the peak rate where channels do not fill whole accesses"),
+    "uneven_efficiency": _rate(
+        0.2, "share of the lanes' peak rate, of halves twice it, in groups as wide as no power of 2"
+    ),
+}
+_PYTORCH_FP16 = {
+    **_PYTORCH_TF32,
+    "widened": _number(
+        1.5, "bytes of norms and softmax over those in FP16: more than 1 where autocast widens them", 1.0, 8.0
+    ),
+}
 #: Triton's FP32 kernels have two tiles only.
 _TRITON_FP32 = {name: number for name, number in _TRITON.items() if name != "middle_efficiency"}
+
+_ENGINE = {
+    "kernel_s": _number(1e-5, "constant time of a kernel in an engine [s]"),
+    "efficiency": _share(0.8, "share of the peak rate that tiles of 128×128 reach"),
+    "program_s": _number(2e-6, "time to start and end a program of 128×128 outputs, smaller ones in proportion [s]"),
+    "wait_s": _number(1e-8, "latency of an element of the sum that other programs do not hide [s]"),
+    "depthwise_efficiency": _share(0.1, "share of the lanes' peak rate in a depthwise convolution"),
+    "plane_s": _number(5e-8, "time that an engine takes to turn to another map of a depthwise convolution [s]"),
+    "group_efficiency": _share(0.03, "share of the lanes' peak rate of a convolution in groups as one kernel"),
+    "group_s": _number(6e-6, "time between the kernels of two groups of a convolution [s]"),
+    "dram_efficiency": _share(0.8, "share of the off-chip bandwidth"),
+}
+_ENGINE_FP32 = {
+    **_ENGINE,
+    "winograd_efficiency": _share(0.85, "share of the peak rate that the Winograd kernel reaches"),
+    "winograd_program_s": _number(2e-6, "time to start and end a program of the Winograd kernel [s]"),
+}
+#: Of whole networks as engines: precision → the numbers by name.
+ENGINES: dict[str, dict[str, Number]] = {"fp32": _ENGINE_FP32, "tf32": _ENGINE, "fp16": _ENGINE}
 
 #: Library → precision → the numbers by name, never more than twelve.
 NUMBERS: dict[str, dict[str, dict[str, Number]]] = {
     "triton": {"fp32": _TRITON_FP32, "tf32": _TRITON, "fp16": _TRITON},
+    "pytorch": {"fp32": _PYTORCH_FP32, "tf32": _PYTORCH_TF32, "fp16": _PYTORCH_FP16},
     "tensorrt": {"fp32": _TENSORRT_FP32, "tf32": _TENSORRT_FP32, "fp16": _TENSORRT_FP16},
 }
+
+
+def numbers_of(library: str, precision: str, of: str = "operators") -> dict[str, Number]:
+    """The numbers of a library's operators one by one, or of whole `networks`."""
+    return ENGINES[precision] if (library, of) == ("tensorrt", "networks") else NUMBERS[library][precision]

@@ -153,7 +153,10 @@ class HardwareProfile(Shown, Record):
     @field_validator("calibrations")
     @classmethod
     def _one_of_a_kind(cls, calibrations: tuple[Calibration, ...]) -> tuple[Calibration, ...]:
-        kinds = [f"{found.precision} with {found.library}" for found in calibrations]
+        kinds = [
+            f"{found.precision} with {found.library}{' of networks' if found.of == 'networks' else ''}"
+            for found in calibrations
+        ]
         twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
         if twice:
             raise ValueError(f"{', '.join(twice)} is given twice")
@@ -281,7 +284,7 @@ class HardwareProfile(Shown, Record):
     @property
     def calibrated_for(self) -> str:
         """The precisions and libraries of the calibrations, in words; empty where there is none."""
-        return ", ".join(f"{found.precision} with {found.library}" for found in self.calibrations)
+        return ", ".join(dict.fromkeys(f"{found.precision} with {found.library}" for found in self.calibrations))
 
     @property
     def calibrated_in_words(self) -> str:
@@ -289,12 +292,16 @@ class HardwareProfile(Shown, Record):
         like = f"calibrated like {self.calibrate_like}" if self.calibrate_like else "not calibrated"
         return self.calibrated_for or like
 
-    def calibration(self, precision: str, library: str | None = None) -> Calibration:
-        """The calibration for a precision and library (None: the first one listed); InputError where there is none."""
+    def calibration(self, precision: str, library: str | None = None, of: str = "operators") -> Calibration:
+        """The calibration for a precision and library (None: the first one listed); InputError where there is none.
+
+        That of operators one by one, or of whole `networks`, where both were timed.
+        """
         known_precision(precision)
-        for found in self.calibrations:
-            if found.precision == precision and (library is None or str(library) == found.library):
-                return found
+        known = [item for item in self.calibrations if item.precision == precision]
+        found = [item for item in known if str(library or item.library) == item.library]
+        if found:
+            return next((item for item in found if (item.library, item.of) == (found[0].library, of)), found[0])
         raise self.uncalibrated(precision, library)
 
     def uncalibrated(self, precision: str, library: str | None) -> InputError:

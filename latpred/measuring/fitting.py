@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latpred import __version__
-from latpred.devices.calibration import Calibration, ClassError, FittedNumber, Provenance
+from latpred.devices.calibration import Calibration, FittedNumber, Provenance
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import DataError
+from latpred.measuring.class_errors import Rows, class_errors
 from latpred.measuring.measurements import Measurement
+from latpred.measuring.networks import NetworkRow
 from latpred.measuring.validation import Prediction, granularity_regrets, validate
 from latpred.models.calibrated import LIBRARIES, device_of, library_module
 from latpred.models.calibrated.triton import Device, join
@@ -32,8 +34,6 @@ ROBUST_FROM = 0.08
 LEAST_ROWS, LEAST_SHAPES = 40, 5
 #: A number is fitted where some row's time changes by this share of a change of it.
 LEAST_SENSITIVITY = 1e-3
-#: The band holds this share of the measurements.
-BAND = 0.8
 
 Floats = NDArray[np.float64]
 
@@ -57,10 +57,15 @@ class Design:
         return sums
 
 
-def design(measurements: Sequence[Measurement], profile: HardwareProfile) -> Design:
+def of_rows(rows: Rows) -> str:
+    """Of what the numbers are that are fitted to rows: of operators one by one, or of networks."""
+    return "networks" if isinstance(rows[0], NetworkRow) else "operators"
+
+
+def design(measurements: Rows, profile: HardwareProfile) -> Design:
     """The work of every measurement, all of one precision and library; raises DataError for what has no equation."""
     precision, library = measurements[0].precision, measurements[0].library
-    module = library_module(library)
+    module = library_module(library, of_rows(measurements))
     owners, weights, works = [], [], []
     for number, measurement in enumerate(measurements):
         for weight, work in _parts(measurement, module):
@@ -84,8 +89,12 @@ def _stacked(values: Sequence[Any]) -> Floats:
     return np.stack([np.broadcast_to(array, (choices,)) for array in arrays], axis=-1)
 
 
-def _parts(measurement: Measurement, module: ModuleType) -> list[tuple[float, Any]]:
+def _parts(measurement: Measurement | NetworkRow, module: ModuleType) -> list[tuple[float, Any]]:
     """Each kernel's weight and work, as `CostModel.step` weighs them."""
+    if isinstance(measurement, NetworkRow):
+        row = measurement
+        works = ((count, module.work_of(step.operator, row.batch, row.precision)) for step, count in row.steps.items())
+        return [(count, _chained(work)) for count, work in works]
     target, batch, precision = measurement.target, measurement.batch, measurement.precision
     if isinstance(target, Operator):
         return [(1.0, module.work_of(target, batch, precision))]
@@ -94,22 +103,28 @@ def _parts(measurement: Measurement, module: ModuleType) -> list[tuple[float, An
         for weight, count in whole_samples(float(step.executions) * batch):
             if weight > ROUNDING_GUARD:
                 work = module.work_of(step.operator, int(count), precision)
-                parts.append(
-                    (float(weight), work._replace(chained=1.0) if work and "chained" in work._fields else work)
-                )
+                parts.append((float(weight), _chained(work)))
     return parts
 
 
+def _chained(work: Any) -> Any:
+    """Behind other kernels, where that makes a difference."""
+    return work._replace(chained=1.0) if work and "chained" in work._fields else work
+
+
 def calibrate(
-    measurements: Sequence[Measurement],
+    measurements: Rows,
     profile: HardwareProfile,
     *,
+    like: HardwareProfile | None = None,
     data_sha256: str,
     measured_with: str = "",
     source: str = "",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Calibration]:
     """A calibration for every precision and library of kernels among the measurements.
+
+    Numbers that no row depends on are those of the device `like`.
 
     Raises
     ------
@@ -120,7 +135,7 @@ def calibrate(
     devices = dict.fromkeys(row.device for row in measurements)
     if len(devices) > 1:
         raise DataError(f"rows of several devices, {listed(devices)}; calibrate one device at a time")
-    groups: dict[tuple[str, str], list[Measurement]] = {}
+    groups: dict[tuple[str, str], list[Any]] = {}
     for measurement in measurements:
         if measurement.library in LIBRARIES:
             groups.setdefault((measurement.precision, measurement.library), []).append(measurement)
@@ -138,18 +153,25 @@ def calibrate(
             measured_with=measured_with,
             source=source,
         )
-        found.append(_calibration(key, rows, profile, origin))
+        found.append(_calibration(key, rows, profile, origin, _numbers_like(like, key, of_rows(rows))))
     progress(len(groups), len(groups))
     return found
 
 
-def left_out(measurements: Iterable[Measurement]) -> dict[str, int]:
+def _numbers_like(like: HardwareProfile | None, key: tuple[str, str], of: str) -> dict[str, float]:
+    """The numbers of another device, for what no row depends on."""
+    if like is None:
+        return {}
+    return {number.name: number.value for number in like.calibration(*key, of).numbers}
+
+
+def left_out(measurements: Iterable[Any]) -> dict[str, int]:
     """Rows that `calibrate` does not fit, by their library of kernels: the calibrated model has no equations for it."""
     return dict(Counter(row.library for row in measurements if row.library not in LIBRARIES))
 
 
 def _calibration(
-    key: tuple[str, str], rows: list[Measurement], profile: HardwareProfile, origin: Provenance
+    key: tuple[str, str], rows: list[Any], profile: HardwareProfile, origin: Provenance, like: dict[str, float]
 ) -> Calibration:
     what = " with ".join(key)
     shapes = {row.shape for row in rows}
@@ -160,25 +182,27 @@ def _calibration(
         )
     whole = design(rows, profile)
     measured = np.array([row.seconds for row in rows])
-    fitted = fit(whole, measured, key[0], what)
+    given = without_effect(whole, like)
+    fitted = fit(whole, measured, key[0], what, given=given)
     folds = folds_of(rows)
     predicted = np.empty(len(rows))
     for fold in range(FOLDS):
         inside = folds == fold
         if inside.any():
-            others = _chosen(whole, ~inside)
-            numbers = fit(others, measured[~inside], key[0], what, start=fitted, check=False)
+            others = chosen(whole, ~inside)
+            numbers = fit(others, measured[~inside], key[0], what, start=fitted, given=given, check=False)
             predicted[inside] = whole.seconds(numbers)[inside]
     regrets = granularity_regrets(Prediction(row, float(time)) for row, time in zip(rows, predicted, strict=True))
     return Calibration(
         precision=key[0],
         library=key[1],
+        of="networks" if of_rows(rows) == "networks" else "operators",
         numbers=tuple(FittedNumber(name=name, value=_rounded(value)) for name, value in fitted.items()),
         errors=tuple(class_errors(rows, measured / predicted)),
         provenance=origin,
         batches=(min(row.batch for row in rows), max(row.batch for row in rows)),
         granularity_regret_p95=round(float(np.quantile(regrets, 0.95)), 4) if regrets else None,
-        published_error=_published_error(rows, profile) if key[0] == "fp32" else None,
+        published_error=_published_error(rows, profile) if key[0] == "fp32" and of_rows(rows) == "operators" else None,
     )
 
 
@@ -198,24 +222,41 @@ def fit(
     what: str,
     *,
     start: dict[str, float] | None = None,
+    given: Mapping[str, float] | None = None,
     check: bool = True,
 ) -> dict[str, float]:
-    """The numbers that minimise a robust loss of log(predicted/measured); raises DataError where one has no effect."""
+    """The numbers that minimise a robust loss of log(predicted/measured), but for those `given`.
+
+    Raises DataError where one has no effect.
+    """
     from scipy.optimize import least_squares
 
-    described = rows.module.numbers(precision)
-    names = list(described)
+    described, given = rows.module.numbers(precision), given or {}
+    names = [name for name in described if name not in given]
     first = np.log([start[name] if start else described[name].start for name in names])
     logs = np.log(measured)
 
     def residuals(values: Floats) -> Floats:
-        return np.log(rows.seconds(dict(zip(names, np.exp(values), strict=True)))) - logs
+        return np.log(rows.seconds({**given, **dict(zip(names, np.exp(values), strict=True))})) - logs
 
     if check:
-        _check_sensitivity(residuals, first, described, what)
-    bounds = tuple(np.log([getattr(number, end) for number in described.values()]) for end in ("low", "high"))
+        _check_sensitivity(residuals, first, {name: described[name] for name in names}, what)
+    bounds = tuple(np.log([getattr(described[name], end) for name in names]) for end in ("low", "high"))
     found = least_squares(residuals, first, bounds=bounds, loss="soft_l1", f_scale=ROBUST_FROM, max_nfev=60)
-    return dict(zip(names, np.exp(found.x).tolist(), strict=True))
+    numbers = {**given, **dict(zip(names, np.exp(found.x).tolist(), strict=True))}
+    return {name: numbers[name] for name in described}
+
+
+def without_effect(rows: Design, numbers: Mapping[str, float]) -> dict[str, float]:
+    """Those of some numbers that no row depends on."""
+    if not numbers:
+        return {}
+    base = rows.seconds(dict(numbers))
+    return {
+        name: value
+        for name, value in numbers.items()
+        if np.abs(rows.seconds({**numbers, name: value * 1.1}) / base - 1).max() < 0.1 * LEAST_SENSITIVITY
+    }
 
 
 def _check_sensitivity(residuals: Callable[[Floats], Floats], first: Floats, described: Any, what: str) -> None:
@@ -229,7 +270,7 @@ def _check_sensitivity(residuals: Callable[[Floats], Floats], first: Floats, des
             )
 
 
-def _chosen(rows: Design, inside: NDArray[np.bool_]) -> Design:
+def chosen(rows: Design, inside: NDArray[np.bool_]) -> Design:
     """Some of the measurements."""
     keep = inside[rows.owners]
     numbering = np.cumsum(inside) - 1
@@ -238,9 +279,15 @@ def _chosen(rows: Design, inside: NDArray[np.bool_]) -> Design:
     return Design(rows.module, rows.device, works, rows.weights[keep], owners, int(inside.sum()))
 
 
-def folds_of(rows: Sequence[Measurement]) -> NDArray[np.int64]:
+def folds_of(rows: Rows) -> NDArray[np.int64]:
     """The part that each row is left out with: all rows of a shape together, operators with a block that has them."""
+    if of_rows(rows) == "networks":
+        numbers = {
+            shape: number % FOLDS for number, shape in enumerate(sorted({row.shape for row in rows}, key=_hashed))
+        }
+        return np.array([numbers[row.shape] for row in rows])
     places: dict[tuple[Any, ...], int] = {}
+    rows = cast(Sequence[Measurement], rows)
     shapes = sorted({row.shape for row in rows if row.is_block}, key=_hashed)
     for number, shape in enumerate(shapes):
         places[shape] = number % FOLDS
@@ -256,49 +303,15 @@ def _hashed(shape: tuple[Any, ...]) -> int:
     return crc32(repr(shape).encode())
 
 
-def class_errors(rows: Sequence[Measurement], ratios: Floats) -> list[ClassError]:
-    """The errors of every class, and of all blocks and all operators; `ratios` are measured over predicted times.
-
-    In the band every shape counts alike, however many of its rows were measured: they err together, and what a band is
-    asked about is another shape.
-    """
-    names = [(row.kind, "blocks" if row.is_block else "operators") for row in rows]
-    found = []
-    for name in dict.fromkeys(name for pair in zip(*names, strict=True) for name in sorted(set(pair))):
-        inside = np.array([name in pair for pair in names])
-        chosen = ratios[inside]
-        errors = np.abs(1 / chosen - 1)
-        shapes = [row.shape for row, counts in zip(rows, inside, strict=True) if counts]
-        low, high = _quantiles(chosen, shapes, [(1 - BAND) / 2, (1 + BAND) / 2])
-        found.append(
-            ClassError(
-                name=name,
-                n=len(chosen),
-                median_error=round(float(np.median(errors)), 4),
-                mean_error=round(float(errors.mean()), 4),
-                low=round(float(low), 4),
-                high=round(float(high), 4),
-            )
-        )
-    return found
-
-
-def _quantiles(values: Floats, shapes: Sequence[Any], shares: Sequence[float]) -> Floats:
-    """Quantiles in which every shape has the same weight; where each has as many values, the usual ones."""
-    numbers = Counter(shapes)
-    order = np.argsort(values)
-    weights = np.array([1 / numbers[shape] for shape in shapes])[order]
-    middles = np.cumsum(weights) - weights / 2
-    return np.interp(shares, (middles - middles[0]) / max(middles[-1] - middles[0], 1e-9), values[order])
-
-
 def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
 def recalibrated(profile: HardwareProfile, found: Sequence[Calibration]) -> HardwareProfile:
     """The profile with the calibrations `found` in place of its own of their kind."""
-    kinds = {(item.precision, item.library) for item in found}
-    kept = [item for item in profile.calibrations if (item.precision, item.library) not in kinds]
-    calibrations = sorted((*kept, *found), key=lambda item: (item.library, item.precision))
+    kinds = {(item.library, item.precision, item.of) for item in found}
+    kept = [item for item in profile.calibrations if (item.library, item.precision, item.of) not in kinds]
+    # The first is the default.
+    order = list(LIBRARIES)
+    calibrations = sorted((*kept, *found), key=lambda item: (order.index(item.library), item.precision, item.of))
     return profile.replace(calibrations=tuple(calibrations))

@@ -154,7 +154,7 @@ def read_rows(
     path: Path, report: Callable[[str], None] = lambda text: None
 ) -> list[tuple[dict[str, str], Measurement]]:
     """The raw columns and the measurement of every row; `report` and errors as `read_measurements`."""
-    text = _text(path)
+    text = text_of(path)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: list[tuple[dict[str, str], Measurement]] = []
     try:
@@ -174,7 +174,7 @@ def read_rows(
     return rows
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
     """The whole file, unpacked."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:

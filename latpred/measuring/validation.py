@@ -51,7 +51,7 @@ class Metrics:
 class Prediction:
     """A row and what a model says of it; the band in seconds and whose calibration was carried over, if there is."""
 
-    measurement: Measurement
+    measurement: Any
     seconds: float
     low_s: float | None = None
     high_s: float | None = None
@@ -60,7 +60,7 @@ class Prediction:
     @property
     def error(self) -> float:
         """predicted/measured − 1."""
-        return self.seconds / self.measurement.seconds - 1
+        return float(self.seconds / self.measurement.seconds - 1)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ from latpred.workloads.densities import whole_samples
 from latpred.workloads.lowering import Form
 from latpred.workloads.operators import Operator
 
+#: How sharply the slower one of host and device decides.
+SHARPNESS = 4
+
 
 class Tiling(NamedTuple):
     """How a kernel is cut: the edges of the tile that was chosen.
@@ -76,7 +79,11 @@ class CostModel:
     #: As it is asked for.
     name: ClassVar[str]
     #: How blocks are lowered for it.
-    form: ClassVar[Form]
+    form: Form
+    #: What the host takes to call an operator of several while the device works [s]; 0 where nothing is called. And the
+    #: least and most of 80 % of hosts over that.
+    host_s: float = 0.0
+    host_band: tuple[float, float] = (1.0, 1.0)
 
     def __init__(self, profile: HardwareProfile, precision: str, library: str | None) -> None:
         """Raises InputError for a precision or a library that the model does not have on this device."""
@@ -137,6 +144,14 @@ class CostModel:
         """Least off-chip traffic of one operator for the whole batch [bytes], every element in the precision."""
         traffic: Numbers = operator.elements(batch) * float(element_bytes(self.precision))
         return traffic
+
+    def wait_s(self, device_s: Numbers, calls: Numbers) -> Numbers:
+        """What the device waits in all for a host that calls so many operators [s].
+
+        Calls queue up, so that the slower one decides; where both take as long, each waits for the other at times:
+        (device⁴ + host⁴)^(1/4), which is the mean of 30 networks at three batches on an H200.
+        """
+        return (device_s**SHARPNESS + (calls * self.host_s) ** SHARPNESS) ** (1 / SHARPNESS) - device_s
 
     def step(self, operator: Operator, batch: int, executions: Numbers, *, chained: bool) -> Cost:
         """One operator of several, which runs for the share `executions` of the samples.
@@ -199,6 +214,21 @@ def cost_model(
 def unsupported(model: str, operator: Operator, known: str) -> InputError:
     """The error of a cost model that has no equation for an operator; `known` says what it has, and what to use."""
     return InputError(f"the {model} model has no equation for {type(operator).__name__}: it knows {known}")
+
+
+def check_dynamic(model: CostModel) -> None:
+    """Raise InputError for a library of static networks: nothing can skip there."""
+    if model.form.is_static:
+        raise InputError(
+            f"{model.library} has no kernels of dynamic networks, triton has: leave the paradigm out, or take triton"
+        )
+
+
+def check_static(model: CostModel) -> None:
+    """Raise InputError for a library that runs no whole networks."""
+    if not model.form.is_static:
+        of = f"{model.fitted_on.name} has {model.precision} with {model.library} for" if model.fitted_on else "it has"
+        raise InputError(f"no whole network to compare with: {of} operators or blocks alone; leave against out")
 
 
 def refuse_library(model: str, library: str | None) -> None:

@@ -40,7 +40,8 @@ def trust_table(profiles: Iterable[HardwareProfile]) -> FittedTable:
     columns = ("device", "parameters", "calibrated for", "measured", "median error")
     table = new_table("What was validated and calibrated", columns, left=4)
     for profile in profiles:
-        rows = [_calibrated(profile, library) for library in sorted({item.library for item in profile.calibrations})]
+        kinds = dict.fromkeys((item.library, item.of) for item in profile.calibrations)
+        rows = [_calibrated(profile, *kind) for kind in sorted(kinds)]
         if profile.calibrate_like:
             measured = "peaks" if profile.peaks else "never"
             rows.append((f"carried over from {profile.calibrate_like}", measured, ""))
@@ -51,11 +52,12 @@ def trust_table(profiles: Iterable[HardwareProfile]) -> FittedTable:
     return table
 
 
-def _calibrated(profile: HardwareProfile, library: str) -> tuple[str, str, str]:
-    """The precisions of a library's calibrations, whether blocks or single operators were measured, and the errors."""
-    items = [item for item in profile.calibrations if item.library == library]
+def _calibrated(profile: HardwareProfile, library: str, of: str) -> tuple[str, str, str]:
+    """The precisions of a library's calibrations, what was measured, and the errors."""
+    items = [item for item in profile.calibrations if (item.library, item.of) == (library, of)]
     precisions = ", ".join(sorted(item.precision for item in items))
-    kind = "blocks" if any(item.error_of("blocks") for item in items) else "operators"
+    kinds = ("networks", "blocks", "operators")
+    kind = next(kind for kind in kinds if any(item.error_of(kind) for item in items))
     errors = sorted(error.median_error for item in items if (error := item.error_of(kind)))
     spread = f"{errors[0]:.1%}–{errors[-1]:.1%}" if len(errors) > 1 else "".join(f"{error:.1%}" for error in errors)
     return f"{precisions} with {library}", kind, spread

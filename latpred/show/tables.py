@@ -7,7 +7,7 @@ from itertools import starmap
 from math import floor, isnan
 from typing import TYPE_CHECKING
 
-from latpred.report import OperatorRow, Report, Subtotal, Totals, collected, kernels_in_words, largest_part
+from latpred.report import OperatorRow, Report, Rival, Subtotal, Totals, collected, kernels_in_words, largest_part
 from latpred.show.layout import FittedTable, new_table
 from latpred.units import count, number, seconds, si, with_band
 from latpred.wording import in_stages
@@ -116,12 +116,21 @@ def verdict(report: Report) -> str:
         paper = "" if report.macs_ratio is None else f"; on paper (MACs) {report.macs_ratio:.3f}"
         lines.append(f"rℓ = {report.ratio:.3f}, {change:.1%} {word}{paper}")
         lines.append(break_even(report.break_even_rate))
+    if report.rival:
+        lines.append(against_in_words(report.rival, report.latency_s))
     if isinstance(report.asked.of, PlacedNetwork):
         rest = " and ".join(report.uncounted)
         lines.append(f"counted: all but {rest}" if rest else "counted: the whole network")
     lines += [f"note: {note}" for note in report.notes]
     lines.append(_caveat(report))
     return "\n".join(lines)
+
+
+def against_in_words(rival: Rival, latency_s: float) -> str:
+    """What a latency is of that of another library's static network."""
+    ratio = latency_s / rival.latency_s
+    change = f"{abs(1 - ratio):.1%} {'less' if ratio < 1 else 'more'} time"
+    return f"against {rival.library}: ℓ_stat = {seconds(rival.latency_s)}; rℓ = {ratio:.3f}, {change}"
 
 
 def _caveat(report: Report) -> str:
@@ -212,13 +221,17 @@ def recommendation_text(recommendation: Recommendation) -> str:
             f"Measured on shapes left out of the fit, such a choice costs at most {recommendation.regret_p95:.1%} more "
             "than the best S in 95 % of all cases."
         )
+    if recommendation.rival:
+        lines.append(f"All stages, {against_in_words(recommendation.rival, recommendation.latency_s)}.")
     lines.append(recommendation.asked.cost_model.about)
     return "\n".join(lines)
 
 
 def sweep_table(frame: pandas.DataFrame) -> FittedTable:
     """A row per prediction."""
-    columns = ("target", "device", "paradigm", "granularity", "r", "batch", "per image", "static", "rℓ", "MACs ratio")
+    columns = ["target", "device", "paradigm", "granularity", "r", "batch", "per image", "static", "rℓ", "MACs ratio"]
+    rivals = " or ".join(frame["against"].unique()) if "against" in frame else ""
+    columns += [f"rℓ to {rivals}"] if rivals else []
     asked = zip(frame["precision"], frame["library"], frame["like"], strict=True)
     kernels = dict.fromkeys(starmap(kernels_in_words, asked))
     predictions = f"{len(frame)} prediction{'s' if len(frame) > 1 else ''}"
@@ -230,7 +243,8 @@ def sweep_table(frame: pandas.DataFrame) -> FittedTable:
         ends = (row.latency_per_image_s, row.latency_low_s / row.batch, row.latency_high_s / row.batch)
         latency = seconds(ends[0]) if isnan(ends[1]) else with_band(*ends)
         static = seconds(row.static_latency_s / row.batch)
-        table.add_row(*cells, latency, static, f"{row.ratio:.3f}", f"{row.macs_ratio:.3f}")
+        against = [f"{row.against_ratio:.3f}"] if rivals else []
+        table.add_row(*cells, latency, static, f"{row.ratio:.3f}", f"{row.macs_ratio:.3f}", *against)
     return table
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from math import ceil, floor, log10
 from typing import TYPE_CHECKING, Any
 
 from latpred.errors import InputError
+from latpred.measuring.judging import NetworkValidation
 from latpred.measuring.validation import Prediction, Validation
 from latpred.show.canvas import COLOURS, GRANULARITY_ORDER, from_zero, look, panels, share_legend, style, titled
 from latpred.workloads.blocks import Bottleneck
@@ -42,6 +44,34 @@ def scatter(found: Sequence[Validation]) -> Figure:
             axes.set_title(titled(f"{item.model} model", *_measured_with(item)))
             axes.set_xlabel("measured [s]")
             axes.set_ylabel("predicted [s]")
+        share_legend(figure, markerscale=3)
+    return figure
+
+
+def network_scatter(found: Sequence[NetworkValidation]) -> Figure:
+    """A panel per device: predicted over measured time of every network, a colour per library and precision."""
+    from matplotlib.ticker import NullFormatter
+
+    found = [item for item in found if item.predictions]
+    devices = list(dict.fromkeys(item.device for item in found))
+    kinds = sorted({f"{item.precision} with {item.library}" for item in found})
+    with style():
+        figure, grid = panels(max(len(devices), 1))
+        for axes, device in zip(grid, devices, strict=False):
+            times: list[float] = []
+            for item in (item for item in found if item.device == device):
+                kind = f"{item.precision} with {item.library}"
+                measured = [prediction.measurement.seconds for prediction in item.predictions]
+                predicted = [prediction.seconds for prediction in item.predictions]
+                colour = look(kinds.index(kind)).colour
+                axes.loglog(measured, predicted, ".", color=colour, markersize=4, label=kind, alpha=0.7)
+                times += (*measured, *predicted)
+            # Whole decades: labels between them would collide.
+            ends = 10.0 ** floor(log10(min(times))), 10.0 ** ceil(log10(max(times)))
+            axes.loglog(ends, ends, color="0.3", linewidth=1, label="as measured")
+            axes.set(xlim=ends, ylim=ends, title=device, xlabel="measured [s]", ylabel="predicted [s]")
+            for axis in (axes.xaxis, axes.yaxis):
+                axis.set_minor_formatter(NullFormatter())
         share_legend(figure, markerscale=3)
     return figure
 

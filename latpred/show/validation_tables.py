@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from latpred.devices.calibration import Calibration
+from latpred.measuring.judging import NetworkValidation
 from latpred.measuring.validation import Metrics, Validation
 from latpred.show.layout import FittedTable, new_table
 
@@ -33,6 +34,21 @@ def validation_tables(found: Iterable[Validation]) -> list[FittedTable]:
             table.add_row(name, *_cells(metrics))
         tables.append(table)
     return tables
+
+
+def network_tables(found: Iterable[NetworkValidation]) -> list[FittedTable | str]:
+    """Per device, library and precision, a row for all networks and for every family; and what has no prediction."""
+    columns = ("networks", "rows", "MAPE", "median", "p90", "bias", "Spearman", "in band")
+    shown: list[FittedTable | str] = []
+    for item in found:
+        if item.predictions:
+            table = new_table(item.title, columns)
+            for name, metrics in {"all": item.networks, **item.by_family}.items():
+                cells = _cells(metrics)
+                table.add_row(name, *cells[:6], cells[-1], end_section=name == "all")
+            shown.append(table)
+        shown += item.notes
+    return shown
 
 
 def _cells(metrics: Metrics) -> list[str]:

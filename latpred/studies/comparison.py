@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
+from latpred.models.interface import check_dynamic
 from latpred.notebook import Shown
 from latpred.prediction import STATIC, Curve, break_even_of, curve, highest_rate, lowest_rate
 from latpred.question import Answer, Asked, ask, checked_paradigm
@@ -133,6 +134,7 @@ def compare(
     if not 0 < target_macs <= 1:
         raise InputError(f"target-macs must be greater than 0 and at most 1, got {target_macs:g}")
     asked = ask(network, profile, batch=batch, model=model, precision=precision, library=library, like=like)
+    check_dynamic(asked.cost_model)
     if paradigms is None:
         paradigms = candidates(asked)
         if not paradigms:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from latpred.errors import InputError
 from latpred.notebook import Shown
 from latpred.question import Answer, Asked
-from latpred.report import kernels_in_words
+from latpred.report import Rival, kernels_in_words
 from latpred.workloads.paradigms import spelled
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ class Recommendation(Answer, Shown):
     regret_p95
         Measured latency at an S chosen so over the least, minus 1: 95th percentile on shapes left out of the fit; None
         where that is not known.
+    rival
+        The same stages of the static network of the library that it is compared with; None where none was asked for.
 
     Examples
     --------
@@ -82,6 +84,12 @@ class Recommendation(Answer, Shown):
     candidates: tuple[Candidate, ...]
     neighbours: tuple[Neighbour, ...]
     regret_p95: float | None = None
+    rival: Rival | None = None
+
+    @property
+    def latency_s(self) -> float:
+        """Of all stages at the granularity chosen [s]."""
+        return sum(candidate.latency_s for candidate in self.candidates if candidate.chosen)
 
     @property
     def S(self) -> list[int]:
@@ -149,6 +157,7 @@ class Recommendation(Answer, Shown):
             "static_is_faster": self.static_is_faster,
             "without_choice": self.without_choice,
             "regret_p95": self.regret_p95,
+            **({"against": self.rival.to_dict(self.latency_s)} if self.rival else {}),
             "neighbours": [
                 {
                     "shift": near.shift,

@@ -7,15 +7,18 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latpred.confidence import untimed
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
-from latpred.prediction import break_even_of, curve, untimed
+from latpred.prediction import break_even_of, curve, static_latency
 from latpred.question import Asked, ask
 from latpred.records import numbers, one_number
+from latpred.report import Rival
 from latpred.studies.granularity_choice import Candidate, Neighbour, Recommendation
 from latpred.studies.parallel import answers
 from latpred.wording import quoted
@@ -46,6 +49,7 @@ def recommend_granularity(
     precision: str = "fp32",
     library: str | None = None,
     like: HardwareProfile | str | Path | None = None,
+    against: str | None = None,
     executor: Executor | None = None,
 ) -> Recommendation:
     """Per stage, the smallest S (or G) whose stage latency is within `tolerance` of the stage's best.
@@ -62,6 +66,8 @@ def recommend_granularity(
         the one that fits the data. An S that skips less than 1 % of the patches is not chosen.
     tolerance
         Latency over the best, minus 1, that still counts as costing nothing; None is 1 %, or 0 for masks.
+    against
+        As of `latpred.predict`.
     executor
         Where stages are predicted, a `concurrent.futures.Executor`; None is here.
 
@@ -76,7 +82,8 @@ def recommend_granularity(
     >>> recommend_granularity("resnet50", "v100", 0.6).S
     [8, 4, 7, 1]
     """
-    asked = ask(network, profile, batch=batch, model=model, precision=precision, library=library, like=like)
+    how: dict[str, Any] = {"model": model, "precision": precision, "library": library, "like": like}
+    asked = ask(network, profile, batch=batch, against=against, **how)
     return recommended(asked, r, paradigm=paradigm, tolerance=tolerance, executor=executor)
 
 
@@ -129,7 +136,17 @@ def recommended(
             if not masks and at != rates
         ),
         regret_p95=calibration.granularity_regret_p95 if calibration else None,
+        rival=_rival([stage for (_, stage, *_), own in zip(arguments, found, strict=True) if own]),
     )
+
+
+def _rival(stages: Sequence[Asked]) -> Rival | None:
+    """Stages of another library's static network, together; each library's own sum."""
+    sums = [
+        Rival(str(model.library), sum(static_latency(stage, model) for stage in stages))
+        for model in (stages[0].rivals if stages else ())
+    ]
+    return min(sums, key=lambda rival: rival.latency_s, default=None)
 
 
 def _stage(

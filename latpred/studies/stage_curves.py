@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from latpred.confidence import error_of, shapes_of
 from latpred.errors import InputError
 from latpred.evaluation import Plan, Rates
-from latpred.prediction import STATIC, error_of, planned, predict, shapes_of
+from latpred.models.interface import check_dynamic
+from latpred.prediction import STATIC, planned, predict
 from latpred.question import Asked
 from latpred.workloads.lowering import Step
 from latpred.workloads.networks import NetworkStage, PlacedNetwork
@@ -79,6 +81,7 @@ def network_curves(asked: Asked, paradigms: Sequence[str] = ()) -> NetworkCurves
     network = asked.of
     if not isinstance(network, PlacedNetwork) or not network.maps:
         raise InputError(f"{asked.target} has no stages whose time could be drawn; give a network of blocks")
+    check_dynamic(asked.cost_model)
     strange = [name for name in paradigms if name not in network.paradigms]
     if strange:
         raise InputError(f"{asked.target} has no {strange[0]} skipping; choose {', '.join(network.paradigms)}")

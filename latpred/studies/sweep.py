@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import GranularityError, InputError
-from latpred.prediction import band_of_curve, curve, notes_of
+from latpred.prediction import band_of_curve, curve, notes_of, rival_of
 from latpred.question import Asked, Target, ask
 from latpred.records import Record
 from latpred.studies.parallel import Progress, answers
@@ -52,6 +52,8 @@ COLUMNS = (
     "like",
     *FIGURES,
 )
+#: Further columns of a sweep that is compared with another library's static network.
+AGAINST_COLUMNS = ("against", "against_latency_s", "against_ratio")
 #: More rows at once are a slip of the pen.
 MOST_ROWS = 1_000_000
 #: Most settings with several rates each that are predicted together, which takes memory for each of their blocks.
@@ -126,6 +128,7 @@ def sweep(
     precision: str = "fp32",
     library: str | None = None,
     like: HardwareProfile | str | Path | None = None,
+    against: str | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> pandas.DataFrame:
@@ -143,6 +146,8 @@ def sweep(
         Settings to predict, e.g. from `grid`, or one.
     batches
         Batch sizes; None is the device's default.
+    against
+        As of `latpred.predict`.
     progress
         Called with (curves done, curves in all).
     executor
@@ -174,7 +179,7 @@ def sweep(
     check_size(targets=len(targets), devices=len(profiles), batches=len(sizes), settings=len(settings))
     lines = _lines(settings)
     questions = [
-        ask(target, profile, batch=batch, model=model, precision=precision, library=library, like=like)
+        ask(target, profile, batch=batch, model=model, precision=precision, library=library, like=like, against=against)
         for target, profile, batch in product(targets, profiles, sizes)
     ]
     points = list(product(questions, lines))
@@ -195,7 +200,8 @@ def sweep(
         parts.append(columns | {"place": number // len(lines) * len(settings) + np.array(line.places)})
     left = left_out.notes(nothing_left=not parts)
     order = np.argsort(_column(parts, "place"), kind="stable")
-    frame: pandas.DataFrame = pandas.DataFrame({column: _column(parts, column)[order] for column in COLUMNS})
+    names = (*COLUMNS, *AGAINST_COLUMNS) if against else COLUMNS
+    frame: pandas.DataFrame = pandas.DataFrame({name: _column(parts, name)[order] for name in names})
     frame.attrs["notes"] = [*left, *notes]
     return frame
 
@@ -219,7 +225,7 @@ def _predicted(
         found = curve(asked, line.paradigm, line.rates)
     except GranularityError as problem:
         return problem
-    band = band_of_curve(asked, line.paradigm, line.rates)
+    band, rival = band_of_curve(asked, line.paradigm, line.rates), rival_of(asked)
     columns = {
         **asked.to_dict(),
         "paradigm": line.paradigm.label,
@@ -235,6 +241,9 @@ def _predicted(
         "macs": found.macs,
         "macs_ratio": found.macs / found.static_macs,
     }
+    if rival:
+        ratio = found.latency_s / rival.latency_s
+        columns |= dict(zip(AGAINST_COLUMNS, (rival.library, rival.latency_s, ratio), strict=True))
     return columns, notes_of(asked, line.paradigm, batches)
 
 

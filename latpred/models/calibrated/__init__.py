@@ -1,10 +1,12 @@
 """The calibrated cost model: the equations of a kernel library with numbers fitted to measurements of one device.
 
-`triton` and `tensorrt` hold the equations of a library each; the numbers are in a profile's `calibrations`.
+`triton`, `tensorrt`, `engines` (TensorRT's whole networks) and `pytorch` hold the equations of a library each; the
+numbers are in a profile's `calibrations`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from os import PathLike
@@ -20,25 +22,35 @@ from latpred.errors import InputError
 from latpred.models.calibrated.triton import Device, join
 from latpred.models.interface import Cost, CostModel, unsupported
 from latpred.models.tiling import Numbers
-from latpred.workloads.lowering import KERNELS
+from latpred.wording import unknown
+from latpred.workloads.lowering import EAGER, FOLDED, FUSED, KERNELS, Form
 from latpred.workloads.operators import Convolution, Operator
 
+_STATIC = "the operators of static networks only; take triton for those of dynamic ones"
 #: Libraries whose kernels there are equations for: what these are of, and what to use for the rest.
 LIBRARIES = {
     "triton": "the kernels of residual blocks only; use the published model, which is FP32, or the roofline",
     "tensorrt": (
         "single convolutions only, dense or depthwise; use the published model, which is FP32, or the library triton"
     ),
+    "pytorch": _STATIC,
 }
-#: Those with the kernels of whole blocks, those whose equations know an L2, and those that need engines of their time.
-OF_BLOCKS, HEED_L2, SINCE_VOLTA = ("triton",), ("triton",), ("triton",)
+#: TensorRT's whole networks, which have equations of their own.
+ENGINES = "engines"
+#: Libraries with the kernels of whole blocks, those whose equations know an L2, and those that need engines of their
+#: time.
+OF_BLOCKS, HEED_L2, SINCE_VOLTA = ("triton",), ("triton", "pytorch"), ("triton",)
+#: How a library can be run, and how it is asked for: `pytorch+graph`.
+WAYS = {"fold": "normalisations are folded into the convolutions", "graph": "in a CUDA graph"}
 
 
 class Calibrated(CostModel):
-    """A device with its peaks, and the numbers of one library in one precision: its own, or another device's."""
+    """A device with its peaks, and the numbers of one library in one precision: its own, or another device's.
+
+    Blocks and networks, or else operators one by one: where both were timed, each has numbers of its own.
+    """
 
     name = "calibrated"
-    form = KERNELS
 
     def __init__(
         self,
@@ -50,17 +62,24 @@ class Calibrated(CostModel):
         blocks: bool = False,
     ) -> None:
         """Takes the calibration that serves the profile; raises InputError where there is none."""
-        self._fitted = _fitted(profile, precision, library, like, blocks)
-        super().__init__(profile, precision, self._fitted.calibration.library)
+        base, *ways = str(library or "").split("+")
+        self._fitted = _fitted(profile, precision, base or None, like, blocks)
+        calibration = self._fitted.calibration
+        check_ways(calibration.library, ways)
+        super().__init__(profile, precision, "+".join((calibration.library, *ways)))
         self._profile = profile
-        self.module = library_module(self._fitted.calibration.library)
+        self.module = library_module(calibration.library, calibration.of)
+        self.form = _form(self.module, ways)
         self.device = device_of(profile, precision, self._fitted.on)
         self.numbers = self._fitted.numbers_for(profile)
+        if "graph" not in ways:
+            self.host_s = getattr(self.module, "HOST_S", self.host_s)
+            self.host_band = getattr(self.module, "HOST_BAND", self.host_band)
 
     @property
     def key(self) -> tuple[Any, ...]:
         """The device, the library, and its numbers."""
-        return (*super().key, self.device, self.library, tuple(self.numbers.items()))
+        return (*super().key, self.device, self.library, self.calibration.of, tuple(self.numbers.items()))
 
     @property
     def calibration(self) -> Calibration:
@@ -91,7 +110,7 @@ class Calibrated(CostModel):
         if self.library in SINCE_VOLTA and self._profile.multiplies_pairs:
             before = f"{self.library} makes no kernels for {name}, which is older than Volta"
             notes.append(f"{before}: times are what they would take")
-        if self.library in HEED_L2 and self._profile.l2_size is None:
+        if self.calibration.library in HEED_L2 and self._profile.l2_size is None:
             notes.append(f"{name} gives no l2_bytes: all maps are taken to come from the off-chip memory")
         return tuple(notes)
 
@@ -108,7 +127,8 @@ class Calibrated(CostModel):
         """(computeᵖ + memoryᵖ)^(1/p) + constant, and never below the roofline of the peaks."""
         work = self.module.work_of(operator, batch, self.calibration.precision)
         if work is None:
-            raise unsupported(f"calibrated ({self.library})", operator, LIBRARIES[self.calibration.library])
+            known = _STATIC if self.form.is_static else LIBRARIES[self.calibration.library]
+            raise unsupported(f"calibrated ({self.library})", operator, known)
         if self.in_pairs:
             work = _of_halves(work)
         if chained and "chained" in work._fields:
@@ -116,7 +136,9 @@ class Calibrated(CostModel):
         found = self.module.times(work, self.numbers, self.device)
         latency = join(found.compute, found.memory, self.numbers) + found.constant
         counted = operator.in_whole_groups if isinstance(operator, Convolution) else operator
-        macs, moved = self.module.LEAST_MACS * counted.macs(batch), self.bytes(counted, batch)
+        # What an engine takes in moves less than on its own.
+        moved = work.bytes if self.form is FUSED else self.bytes(counted, batch)
+        macs = self.module.LEAST_MACS * counted.macs(batch)
         least = np.maximum(macs / self.device.macs, moved / self.device.dram)
         return Cost(found.compute, found.memory, found.constant, np.maximum(latency, least), found.l2)
 
@@ -126,7 +148,7 @@ def _fitted(profile: HardwareProfile, precision: str, library: str | None, like:
     if blocks and library is None:
         with suppress(InputError):
             return fitted(profile, precision, None, like, lambda name: name in OF_BLOCKS)
-    return fitted(profile, precision, library, like)
+    return fitted(profile, precision, library, like, of="networks" if blocks else "operators")
 
 
 def _of_halves(work: Any) -> Any:
@@ -134,11 +156,27 @@ def _of_halves(work: Any) -> Any:
     return work._replace(**{name: getattr(work, name) / 2 for name in work._fields if name.endswith("bytes")})
 
 
-def library_module(library: str) -> ModuleType:
-    """The equations of a library; raises InputError for one that has none."""
+def _form(module: ModuleType, ways: Sequence[str]) -> Form:
+    """In which form networks are lowered for a library."""
+    name = module.__name__.rpartition(".")[2]
+    return {"pytorch": FOLDED if "fold" in ways else EAGER, ENGINES: FUSED}.get(name, KERNELS)
+
+
+def check_ways(library: str, ways: Sequence[str]) -> None:
+    """Raise InputError for a way of running a library that it does not have."""
+    for way in ways:
+        if way not in WAYS:
+            raise InputError(unknown("way to run a library", way, WAYS))
+        if library != "pytorch":
+            raise InputError(f"{library} has no {way}: eager PyTorch alone is run with it or without")
+
+
+def library_module(library: str, of: str = "operators") -> ModuleType:
+    """The equations of a library's operators one by one, or of whole networks; InputError for one that has none."""
     if library not in LIBRARIES:
         raise InputError(f"the calibrated model has no equations for {library!r}; choose {', '.join(LIBRARIES)}")
-    return import_module(f"latpred.models.calibrated.{library}")
+    name = ENGINES if (library, of) == ("tensorrt", "networks") else library
+    return import_module(f"latpred.models.calibrated.{name}")
 
 
 def device_of(profile: HardwareProfile, precision: str, fitted_on: HardwareProfile | None = None) -> Device:
@@ -165,6 +203,7 @@ def device_of(profile: HardwareProfile, precision: str, fitted_on: HardwareProfi
         on_lanes = precision == "fp32" or profile.multiplies_pairs
         macs, lane_macs = macs * REACHED_MACS["fp32" if on_lanes else precision], lane_macs * REACHED_MACS["fp32"]
         dram, l2 = dram * REACHED_BANDWIDTH, l2 * REACHED_L2
+    clock_hz = lane_macs / (profile.pes * profile.fp32_lanes_per_pe)
     if precision == "fp16" and profile.multiplies_pairs:
         lane_macs = macs
-    return Device(profile.pes, macs, lane_macs, dram, l2, profile.l2_size or 1.0)
+    return Device(profile.pes, macs, lane_macs, dram, l2, profile.l2_size or 1.0, clock_hz)

@@ -40,6 +40,8 @@ SMALLEST = 2
 #: Outputs of a warp up to which a program starts and ends in `program_s`, 32 in each of its threads, and how the time
 #: grows beyond.
 FEW_OUTPUTS, START_EXPONENT = 32 * 32, 1 / 3
+#: The exponent of libraries that fit none.
+USUAL_OVERLAP = 2.5
 #: How sharply maps stop being found in the L2 as they outgrow it.
 CACHE_EXPONENT = 3
 #: Scores that a program of the compaction reads while it waits once: four for each thread of eight warps.
@@ -70,7 +72,10 @@ class Work(NamedTuple):
 
 
 class Device(NamedTuple):
-    """Peaks: engines, multiply-adds/s in the precision and on the FP32 lanes, bandwidths [bytes/s], L2 size [bytes]."""
+    """Peaks: engines, multiply-adds/s in the precision and on the FP32 lanes, bandwidths [bytes/s], L2 size [bytes].
+
+    `clock_hz` is that at which the lanes reach their peak [Hz].
+    """
 
     engines: int
     macs: float
@@ -78,6 +83,7 @@ class Device(NamedTuple):
     dram: float
     l2: float
     l2_bytes: float
+    clock_hz: float
 
 
 class Times(NamedTuple):
@@ -112,7 +118,7 @@ def times(work: Work, fitted: Mapping[str, Numbers], device: Device) -> Times:
 
 def join(compute: Numbers, memory: Numbers, fitted: Mapping[str, Numbers]) -> Numbers:
     """(computeᵖ + memoryᵖ)^(1/p), by the larger of them, so that nothing overflows."""
-    p = fitted["overlap"]
+    p = fitted.get("overlap", USUAL_OVERLAP)
     largest = np.maximum(np.maximum(compute, memory), 1e-30)
     return largest * ((compute / largest) ** p + (memory / largest) ** p) ** (1 / p)
 

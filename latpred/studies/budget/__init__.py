@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
+from latpred.models.interface import check_dynamic
 from latpred.prediction import STATIC
 from latpred.question import Asked, Target, ask
 from latpred.records import one_number
@@ -185,7 +186,10 @@ def _questions(target: Target | str | Path, profile: Any, batch: Any, how: dict[
         raise InputError(f"at most {MOST_BATCHES:,} batches and {MOST_DEVICES} devices are tried")
     if not profiles or not sizes:
         raise InputError("give a device and a batch at least")
-    return [tuple(ask(target, one, batch=size, **how) for one in profiles) for size in dict.fromkeys(sizes)]
+    found = [tuple(ask(target, one, batch=size, **how) for one in profiles) for size in dict.fromkeys(sizes)]
+    for asked in chain.from_iterable(found):
+        check_dynamic(asked.cost_model)
+    return found
 
 
 def _checked(limit: Any, what: str) -> float | None:

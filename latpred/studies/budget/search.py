@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from latpred.confidence import untimed
 from latpred.errors import InputError
-from latpred.prediction import band_of_curve, curve, predict, untimed
+from latpred.prediction import band_of_curve, curve, predict
 from latpred.question import Asked
 from latpred.report import Report
 from latpred.studies.budget.candidates import Candidate, Floats, Table

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from latpred.errors import InputError
 from latpred.records import Count, Plain
 from latpred.workloads.blocks.base import Block
-from latpred.workloads.lowering import Form, Lowered, attention
+from latpred.workloads.lowering import Form, Lowered
 from latpred.workloads.lowering.skipping import Skipping
 from latpred.workloads.paradigms import Paradigm, Token
 
@@ -92,4 +92,4 @@ class TransformerBlock(Block):
             raise InputError(
                 f"{self.name} decides with a policy of its own; leave the layer masker {skip.layer_masker!r} out"
             )
-        return Lowered(tuple(attention.steps(self, skip)))
+        return Lowered(tuple(form.transformer(self, skip)))

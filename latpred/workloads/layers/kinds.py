@@ -278,6 +278,8 @@ class OfGraph(Layer):
         Its name in the model's graph.
     operator
         `latpred.Convolution` and its like.
+    then
+        What follows and can be folded into it: `norm`, `bias`, `scale`, or the name of an activation.
 
     Examples
     --------
@@ -292,6 +294,7 @@ class OfGraph(Layer):
     kind: ClassVar[str] = "operator"
     name: str
     operator: Any
+    then: Any = ()
 
     @property
     def own_name(self) -> str:
@@ -301,6 +304,8 @@ class OfGraph(Layer):
     def _check(self) -> None:
         if not isinstance(self.operator, op.Operator):
             raise InputError(f"operator: must be one of latpred's operators, got {quoted(self.operator)}")
+        if not isinstance(self.then, tuple) or not all(isinstance(name, str) for name in self.then):
+            raise InputError(f"then: must be a list of names, got {quoted(self.then)}")
 
     @classmethod
     def of(cls, fields: dict[str, Any]) -> OfGraph:
@@ -309,10 +314,12 @@ class OfGraph(Layer):
         known = {each: getattr(op, each) for each in op.__all__ if each[0].isupper() and each != "Operator"}
         if not isinstance(kind, str) or kind not in known:
             raise InputError(unknown("type of operator", kind, known))
-        return cls(name=fields.pop("name", kind), operator=known[kind](**fields))
+        own = {"name": fields.pop("name", kind), "then": fields.pop("then", ())}
+        return cls(**own, operator=known[kind](**fields))
 
     def to_dict(self) -> dict[str, Any]:
         """With the operator's type, and its fields that are not the default ones."""
         defaults = {name: field.default for name, field in type(self.operator).__dataclass_fields__.items()}
         fields = {name: value for name, value in self.operator if value != defaults[name]}
-        return {"layer": self.kind, "name": self.name, "type": type(self.operator).__name__, **fields}
+        then = {"then": list(self.then)} if self.then else {}
+        return {"layer": self.kind, "name": self.name, "type": type(self.operator).__name__, **fields, **then}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from latpred.workloads import operators as op
 
 if TYPE_CHECKING:
-    from latpred.workloads.blocks import ConvolutionalBlock
+    from latpred.workloads.blocks import ConvolutionalBlock, TransformerBlock
+    from latpred.workloads.layers import Placed
     from latpred.workloads.lowering.skipping import Skipping
 
 
@@ -61,6 +62,12 @@ class Form:
         What it is called.
     steps
         The lowering of one block.
+    transformer
+        That of a transformer's.
+    layer
+        The operators of a layer outside the blocks, with their names.
+    is_static
+        There are no kernels of any form of skipping.
     omits_projections
         The shortcut of the papers' networks is left out where only the channels change (MODEL §10, oddity 5).
     scatters_channels
@@ -75,6 +82,9 @@ class Form:
 
     name: str
     steps: Callable[[ConvolutionalBlock, Skipping, Form], Iterable[Step]]
+    transformer: Callable[[TransformerBlock, Skipping], Iterable[Step]]
+    layer: Callable[[Placed], Iterable[tuple[str, op.Operator]]]
+    is_static: bool = False
     omits_projections: bool = False
     scatters_channels: bool = False
     masks_input_channels: bool = False

@@ -157,18 +157,18 @@ class Network(PlacedNetwork):
     def opening(self, form: Form) -> Iterator[Step]:
         """The stem, where it counts."""
         if "stem" in self.included:
-            yield from operator_steps("stem", self.stem_layers, Map(_COLOURS, *self.image_size))
+            yield from operator_steps("stem", self.stem_layers, Map(_COLOURS, *self.image_size), form)
 
     def before_stage(self, number: int, form: Form) -> Iterator[Step]:
         """A transition, where they count."""
         if "transitions" in self.included:
             stage, into = self.stages[number - 1], self._layout.before[number - 1]
-            yield from operator_steps(f"stage {number} transition", stage.before, into)
+            yield from operator_steps(f"stage {number} transition", stage.before, into, form)
 
     def closing(self, form: Form) -> Iterator[Step]:
         """The head, where it counts."""
         if "head" in self.included:
-            yield from operator_steps("head", self.head_layers, self._layout.end)
+            yield from operator_steps("head", self.head_layers, self._layout.end, form)
 
     def own_notes(self) -> Iterator[str]:
         """That nothing skips in a static network, what is asked for and not there, and what was not understood."""

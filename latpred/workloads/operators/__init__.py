@@ -15,7 +15,7 @@ from latpred.workloads.operators.base import (
     with_rates,
 )
 from latpred.workloads.operators.convolutions import Convolution, FullyConnected, LayerMasker
-from latpred.workloads.operators.layers import Attention, BatchNorm, Copy, PlainConvolution, Pool
+from latpred.workloads.operators.layers import Attention, BatchNorm, Copy, PlainConvolution, Pool, plain
 from latpred.workloads.operators.maps import (
     Add,
     AveragePool,
@@ -77,6 +77,7 @@ __all__ = [
     "is_open",
     "members",
     "operator_class",
+    "plain",
     "rate_fields",
     "stack",
     "unchecked",

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from latpred.errors import InputError
-from latpred.workloads.operators.base import Border, Count, Operator, windows
+from latpred.workloads.operators.base import Border, Count, Operator, unchecked, windows
+from latpred.workloads.operators.convolutions import Convolution
 from latpred.workloads.operators.maps import _Map
 
 
@@ -65,6 +68,15 @@ class PlainConvolution(Operator):
         """Both maps and the weights, each once."""
         read, written = self.c_in * self.height * self.width, self.c_out * self.out_height * self.out_width
         return self.weights + 1.0 * batch * (read + written)
+
+
+def plain(o: Convolution) -> PlainConvolution:
+    """A dense convolution with its border, which keeps the map; of a stack, a stack."""
+    border = (np.asarray(o.kernel) - 1) // 2
+    sizes = {name: getattr(o, name) for name in ("c_in", "c_out", "height", "width", "stride", "groups")}
+    edges = {f"kernel_{side}": o.kernel for side in ("height", "width")}
+    borders = {f"padding_{side}": border for side in ("height", "width")}
+    return unchecked(PlainConvolution, {**sizes, **edges, **borders, "dilation": 1})
 
 
 class BatchNorm(_Map):

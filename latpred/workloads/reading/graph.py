@@ -37,6 +37,8 @@ class Node:
         self.out: Map | None = None
         self.layer: Layer | None = None
         self.operators: tuple[tuple[str, Operator], ...] = ()
+        #: What was folded into it, in order: `norm`, `bias`, `scale`, or a function.
+        self.then: list[str] = []
         self.read_from(inputs)
 
     def __repr__(self) -> str:

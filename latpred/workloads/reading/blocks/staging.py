@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from latpred.errors import NetworkError
@@ -49,7 +49,7 @@ class _Plan:
                 layers.append(layer)
                 self.at = node.out
             else:
-                layers += [OfGraph(name=f"{node.name} {name}".rstrip(), operator=each) for name, each in node.operators]
+                layers += _of_graph(node)
             self.last = node if node.inputs else self.last
         return tuple(layers)
 
@@ -79,6 +79,14 @@ class _Plan:
                 sizes = {"c_in": first.c_in, "c_out": last.c_out, "stride": first.stride}
                 stages.append(Stage(**sizes, blocks=tuple(map(_run, runs)), **settings))
         return stages
+
+
+def _of_graph(node: Node) -> Iterator[OfGraph]:
+    """A node's operators, with what was folded into it behind the last; a linear layer is counted with all it does."""
+    then = () if node.kind == "linear" else tuple(node.then)
+    for number, (name, operator) in enumerate(node.operators, start=1):
+        last = number == len(node.operators)
+        yield OfGraph(name=f"{node.name} {name}".rstrip(), operator=operator, then=then if last else ())
 
 
 def _is_repeated(before: Found, found: Found) -> bool:

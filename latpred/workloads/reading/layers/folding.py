@@ -20,6 +20,7 @@ def fold(graph: Graph) -> None:
             fits, layer = _with(source, node)
             if fits:
                 source.layer = layer
+                source.then.append(node.fields["function"] if node.kind == "activation" else node.kind)
                 graph.bypass(node)
 
 
