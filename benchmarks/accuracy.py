@@ -118,8 +118,12 @@ def model_table(found):
                 yield f"| {precision} | {name} | {m.n} | {' | '.join(cells)} |"
 
 
+def of_operators(profile, library):
+    return [item for item in profile.calibrations if (item.library, item.of) == (library, "operators")]
+
+
 def class_table(profile, library):
-    found = [item for item in profile.calibrations if item.library == library]
+    found = of_operators(profile, library)
     names = list(dict.fromkeys(error.name for item in found for error in item.errors))
     yield "| class | " + " | ".join(f"{item.precision}: rows, median, mean" for item in found) + " |"
     yield "|---|" + "---|" * len(found)
@@ -132,7 +136,7 @@ def class_table(profile, library):
 
 
 def number_table(profile, library):
-    found = [item for item in profile.calibrations if item.library == library]
+    found = of_operators(profile, library)
     names = list(dict.fromkeys(number.name for item in found for number in item.numbers))
     yield "| number | " + " | ".join(item.precision for item in found) + " |"
     yield "|---|" + "---|" * len(found)
@@ -173,7 +177,8 @@ if __name__ == "__main__":
         tensorrt=class_table(v100, "tensorrt"),
         tensorrt_numbers=number_table(v100, "tensorrt"),
         measured_with=origin.measured_with,
-        fitted_rows=str(sum(item.provenance.rows for item in h200.calibrations)),
+        fitted_rows=str(sum(item.provenance.rows for item in of_operators(h200, "triton"))),
+        libraries=(ROOT / "benchmarks" / "libraries.md").read_text(encoding="utf-8").strip(),
         held_rows=str(len(rows)),
         data=origin.data_sha256,
     )
