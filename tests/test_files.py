@@ -30,7 +30,7 @@ def test_a_shipped_device_loads_and_every_value_has_a_source(path):
     assert profile.name == path.stem
     given = set(yaml.safe_load(path.read_text(encoding="utf-8"))) - {"name", "title", "sources", "datasheet"}
     given -= {"validated", "peaks", "calibrations"}  # these say themselves where they are from
-    given -= {"calibrate_like"}  # a choice
+    given -= {"calibrate_like", "judged"}  # a choice, and what has sources of its own
     assert given <= {source.field for source in profile.sources}
     assert profile.datasheet is None or profile.datasheet.source
 

@@ -1,6 +1,7 @@
 """One device's calibration on another: by hand, and on an H100 whose measurements were never fitted."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -164,7 +165,24 @@ def test_every_shipped_device_answers(device):
         assert report.latency_low_s < report.latency_s < report.latency_high_s
         if device != "h200":
             assert report.to_dict()["like"] == report.like == "h200"
-            assert "fitted on h200, carried over: never measured here" in verdict(report)
+            judged = (
+                r"median error [35]\.[69]% on 506 blocks measured here" if device == "h100" else "never measured here"
+            )
+            assert re.search(f"fitted on h200, carried over: {judged}", verdict(report).replace("\n", " "))
+
+
+def test_what_was_judged_is_said_of_what_was_judged_alone():
+    """An H100's blocks with an H200's numbers, not with a V100's, and not of another library."""
+    judged = {"library": "triton", "precision": "fp16", "like": "h200", "of": "blocks", "rows": 5, "source": "by hand"}
+    mine = latpred.load_profile("h100").replace(name="mine", judged=[judged | {"median_error": 0.125}])
+    expected = "fitted on h200, carried over: median error 12.5% on 5 blocks measured here"
+    assert expected in verdict(carried(BLOCK, mine, "fp16", SKIPPING)).replace("\n", " ")
+    twin = latpred.load_profile("h200").replace(name="twin")
+    for precision, like, library in (("fp32", None, "triton"), ("fp16", None, "pytorch"), ("fp16", twin, "triton")):
+        report = carried(BLOCK, mine, precision, like=like, library=library)
+        assert "carried over: never measured here but for its peaks" in verdict(report).replace("\n", " ")
+    with pytest.raises(latpred.ProfileError, match="median_error"):
+        mine.replace(judged=[judged | {"median_error": -0.1}])
 
 
 def test_what_is_not_there_is_said_in_a_line_each():

@@ -31,6 +31,19 @@ class Peaks(Record):
     source: str
 
 
+class Judged(Record):
+    """How far predictions with another device's calibration were off here, against what nothing was fitted to."""
+
+    library: Literal["triton", "tensorrt", "pytorch"]
+    precision: Precision
+    #: The device whose calibration was carried over.
+    like: Annotated[str, Field(min_length=1)]
+    of: Literal["operators", "blocks", "networks"]
+    rows: AnyCount
+    median_error: Error
+    source: str
+
+
 class _Named(Record):
     """One of several in a file, there by name; what is wrong with it is told with the name."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from latpred.devices.calibration import Calibration, Peaks
+from latpred.devices.calibration import Calibration, Judged, Peaks
 from latpred.devices.quantities import Bandwidth, Clock, Count, Duration, Flops, FlopsOrNone, Ratio, Size
 from latpred.errors import InputError, ProfileError
 from latpred.notebook import Shown
@@ -94,6 +94,8 @@ class HardwareProfile(Shown, Record):
         What was measured, and the calibrated model's numbers.
     calibrate_like
         Another device, by name or path, whose calibrations serve this one where it has none of its own.
+    judged
+        How far predictions that were carried over so were off here.
     power_modes
         Clocks that the board can be set to, in a file by name: `load_profile("tx2@max-p")`.
 
@@ -128,6 +130,7 @@ class HardwareProfile(Shown, Record):
     peaks: Peaks | None = None
     calibrations: Annotated[tuple[Calibration, ...], Plain] = ()
     calibrate_like: Annotated[str, Field(min_length=1)] | None = None
+    judged: Annotated[tuple[Judged, ...], Plain] = ()
     power_modes: Annotated[tuple[PowerMode, ...], Plain] = ()
 
     @field_validator("power_modes", mode="before")
@@ -276,7 +279,7 @@ class HardwareProfile(Shown, Record):
         import pandas
 
         sources = {source.field: source.text for source in self.sources}
-        inner = {"sources", "datasheet", "peaks", "calibrations", "calibrate_like", "power_modes"}
+        inner = {"sources", "datasheet", "peaks", "calibrations", "calibrate_like", "judged", "power_modes"}
         values = {name: value for name, value in self if name not in inner}
         rows = [{"parameter": name, "value": value, "source": sources.get(name, "")} for name, value in values.items()]
         return pandas.DataFrame(rows)

@@ -8,6 +8,7 @@ from typing import Any
 from latpred.devices.profile import HardwareProfile
 from latpred.show.layout import FittedTable, new_table
 from latpred.units import seconds, si
+from latpred.wording import listed
 from latpred.workloads.catalogue import Preset
 from latpred.workloads.masks import MaskRates
 
@@ -35,7 +36,8 @@ def device_table(profiles: Iterable[HardwareProfile]) -> FittedTable:
 def trust_table(profiles: Iterable[HardwareProfile]) -> FittedTable:
     """A row per device: where its parameters are from, and what the calibrated model knows there.
 
-    Measured were blocks or operators, or only the peaks of a device to which another one's calibration is carried over.
+    Measured were networks, blocks or operators, by which what is carried over from another device was judged, too; or
+    nothing but peaks.
     """
     columns = ("device", "parameters", "calibrated for", "measured", "median error")
     table = new_table("What was validated and calibrated", columns, left=4)
@@ -43,13 +45,18 @@ def trust_table(profiles: Iterable[HardwareProfile]) -> FittedTable:
         kinds = dict.fromkeys((item.library, item.of) for item in profile.calibrations)
         rows = [_calibrated(profile, *kind) for kind in sorted(kinds)]
         if profile.calibrate_like:
-            measured = "peaks" if profile.peaks else "never"
-            rows.append((f"carried over from {profile.calibrate_like}", measured, ""))
+            rows.append(_carried_over(profile))
         rows = rows or [("", "never", "")]
         for index, cells in enumerate(rows):
             about = (profile.name, "validated" if profile.validated else "data sheet") if index == 0 else ("", "")
             table.add_row(*about, *cells)
     return table
+
+
+def _carried_over(profile: HardwareProfile) -> tuple[str, str, str]:
+    """From where, what that was judged by, and the errors."""
+    measured = listed(sorted({one.of for one in profile.judged})) or ("peaks" if profile.peaks else "never")
+    return f"carried over from {profile.calibrate_like}", measured, _spread(one.median_error for one in profile.judged)
 
 
 def _calibrated(profile: HardwareProfile, library: str, of: str) -> tuple[str, str, str]:
@@ -58,9 +65,14 @@ def _calibrated(profile: HardwareProfile, library: str, of: str) -> tuple[str, s
     precisions = ", ".join(sorted(item.precision for item in items))
     kinds = ("networks", "blocks", "operators")
     kind = next(kind for kind in kinds if any(item.error_of(kind) for item in items))
-    errors = sorted(error.median_error for item in items if (error := item.error_of(kind)))
-    spread = f"{errors[0]:.1%}–{errors[-1]:.1%}" if len(errors) > 1 else "".join(f"{error:.1%}" for error in errors)
-    return f"{precisions} with {library}", kind, spread
+    errors = (error.median_error for item in items if (error := item.error_of(kind)))
+    return f"{precisions} with {library}", kind, _spread(errors)
+
+
+def _spread(errors: Iterable[float]) -> str:
+    """From the least to the most."""
+    shown = [f"{error:.1%}" for error in sorted(errors)]
+    return "–".join(dict.fromkeys([*shown[:1], *shown[-1:]]))
 
 
 #: Units of a profile's fields, where they have one.
@@ -86,7 +98,7 @@ def profile_table(profile: HardwareProfile) -> FittedTable:
     parameters = profile.model_dump(
         exclude={
             *("name", "title", "sources", "datasheet", "validated", "peaks", "calibrations"),
-            *("calibrate_like", "power_modes"),
+            *("calibrate_like", "judged", "power_modes"),
         }
     )
     for field in dict.fromkeys((*parameters, *sheet)):
@@ -106,7 +118,12 @@ def profile_remarks(profile: HardwareProfile) -> list[str]:
         "calibrated for": profile.calibrated_for,
         "calibrated like": profile.calibrate_like,
     }
-    return [f"{name}: {text}" for name, text in remarks.items() if text]
+    judged = [
+        f"carried over from {one.like}: {one.precision} with {one.library}, median error {one.median_error:.1%} on "
+        f"{one.rows:,} {one.of} ({one.source})"
+        for one in profile.judged
+    ]
+    return [*(f"{name}: {text}" for name, text in remarks.items() if text), *judged]
 
 
 def _field_text(field: str, value: Any) -> str:

@@ -119,9 +119,17 @@ class Calibrated(CostModel):
         """What was measured, and with which kernels."""
         fitted = "fitted to measurements of this device"
         if self._fitted.on != self._profile:
-            but = " but for its peaks" if self._profile.peaks else ""
-            fitted = f"fitted on {self._fitted.on.name}, carried over: never measured here{but}"
+            fitted = f"fitted on {self._fitted.on.name}, carried over: {self._judged}"
         return f"calibrated model, {self.precision} with {self.library}: {fitted}"
+
+    @property
+    def _judged(self) -> str:
+        """By what the calibration of another device was judged here."""
+        asked = self.library, self.precision, self._fitted.on.name
+        for one in self._profile.judged:
+            if (one.library, one.precision, one.like) == asked:
+                return f"median error {one.median_error:.1%} on {one.rows} {one.of} measured here"
+        return "never measured here" + (" but for its peaks" if self._profile.peaks else "")
 
     def cost(self, operator: Operator, batch: Numbers, *, chained: bool = False) -> Cost:
         """(computeᵖ + memoryᵖ)^(1/p) + constant, and never below the roofline of the peaks."""
