@@ -26,7 +26,7 @@ Part: TypeAlias = Sequence[tuple[Any, ...]]
 #: Called with how many are done, and how many there are.
 Progress: TypeAlias = Callable[[int, int], None]
 #: Most parts that arguments are cut into: enough that no worker is idle at the end, few enough to cost nothing.
-MOST_PARTS = 256
+MOST_PARTS = 64
 #: What is lost with a worker is asked again of the executor; so often lost, it is done here.
 MOST_LOSSES = 3
 #: More processes only get into one another's way.
