@@ -190,6 +190,12 @@ def static_latency(asked: Asked, model: CostModel) -> float:
     return sum(row.latency_s for row in _rows_of(asked, model))
 
 
+def static_latency_together(parts: Sequence[Asked], model: CostModel) -> float:
+    """The static forms of parts that run one behind another [s]; the host is waited for once for all of them."""
+    lowered = plan([step for asked in parts for step in lower(asked.of, STATIC, model.form).steps], (), per_block=False)
+    return float(lowered.sums(model, parts[0].batch, {})[0][0])
+
+
 def _rival_notes(asked: Asked, rival: Rival | None) -> Iterator[str]:
     """What is known of the network that it is compared with."""
     for model in asked.rivals:

@@ -156,3 +156,14 @@ def test_what_carrying_pytorch_over_costs():
     fitted = Fitted(h200.calibration("fp16", "pytorch"), h200)
     spreads = [fitted.spread(latpred.load_profile(name)) for name in ("h200", "h100", "rtx3090")]
     assert spreads == [0.0, 0.06, 0.33]
+
+
+@pytest.mark.parametrize("batch", [1, 64])
+def test_a_recommendation_waits_for_the_host_once_as_the_prediction_of_what_it_chose(batch):
+    """Stage by stage the host and the device would be waited for in turn: 4 % more at batch 64."""
+    how = {"batch": batch, **HALF, "against": "pytorch"}
+    found = latpred.recommend_granularity("resnet50", "h200", 0.5, **how)
+    predicted = predict("resnet50", "h200", Spatial(S=found.S, r=0.5), **how)
+    assert found.rival.library == predicted.rival.library
+    assert found.rival.latency_s == pytest.approx(predicted.rival.latency_s, rel=1e-12)
+    assert found.to_dict()["against"]["ratio"] == pytest.approx(predicted.to_dict()["against"]["ratio"], rel=1e-12)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from latpred.confidence import untimed
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
-from latpred.prediction import break_even_of, curve, static_latency
+from latpred.prediction import break_even_of, curve, static_latency_together
 from latpred.question import Asked, ask
 from latpred.records import numbers, one_number
 from latpred.report import Rival
@@ -141,12 +141,12 @@ def recommended(
 
 
 def _rival(stages: Sequence[Asked]) -> Rival | None:
-    """Stages of another library's static network, together; each library's own sum."""
-    sums = [
-        Rival(str(model.library), sum(static_latency(stage, model) for stage in stages))
+    """Stages of another library's static network, together, by the fastest library."""
+    found = [
+        Rival(str(model.library), static_latency_together(stages, model))
         for model in (stages[0].rivals if stages else ())
     ]
-    return min(sums, key=lambda rival: rival.latency_s, default=None)
+    return min(found, key=lambda rival: rival.latency_s, default=None)
 
 
 def _stage(
