@@ -1,6 +1,7 @@
 """Whole networks that were timed: reading them, judging by them, and fitting to them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,6 +64,13 @@ def test_a_row_that_cannot_be_is_named_by_its_line(tmp_path, line, message):
         read_networks(path)
     assert str(problem.value).startswith(f"{path}")
     assert message in str(problem.value)
+
+
+def test_a_column_that_is_there_twice_has_no_one_meaning(tmp_path):
+    path = tmp_path / "networks.csv"
+    path.write_text(f"{HEADER},device\nv100,tensorrt,fp32,resnet50,224,8,0.01,,t4\n", encoding="utf-8")
+    with pytest.raises(DataError, match="line 1: the column device is there twice"):
+        read_networks(path)
 
 
 def test_times_as_predicted_have_no_error_and_slower_ones_a_bias():
@@ -164,6 +172,13 @@ def test_the_command_calibrates_on_networks(run, tmp_path):
     assert (error.n, error.median_error < 0.05) == (42, True)
     # Numbers of single operators are kept.
     assert profile.calibration("fp32", "tensorrt") == V100.calibration("fp32", "tensorrt")
+
+
+def test_networks_of_a_library_of_blocks_are_not_fitted(run, tmp_path):
+    path = written(tmp_path / "networks.csv", [replace(row, library="triton") for row in rows(batches=range(1, 9))])
+    code, _, err = run(f"calibrate {path} --device v100")
+    expected = f"latpred: {path}: triton is fitted to blocks and operators: networks are those of pytorch, tensorrt"
+    assert (code, err.strip().splitlines()[-1]) == (1, expected)
 
 
 def test_operators_are_judged_by_networks_that_do_not_wait_for_the_host():

@@ -68,7 +68,9 @@ class NetworkRow:
 
     @cached_property
     def steps(self) -> Mapping[Step, float]:
-        """The kernels that the library runs, and how often."""
+        """The kernels that the library runs, and how often; raises DataError for a library of dynamic networks."""
+        if self.library not in _FORMS:
+            raise DataError(f"{self.library} is fitted to blocks and operators: networks are those of {listed(_FORMS)}")
         lowered = self.network.lower(Static(), _FORMS[self.library])
         bare = (step._replace(name="", stage=None, block=None) for step in lowered.steps if not step.omitted)
         return {step: count * float(step.executions) for step, count in Counter(bare).items()}
@@ -98,6 +100,10 @@ def read_networks(path: Path) -> list[NetworkRow]:
     missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
     if missing:
         raise DataError(f"{path}: has no column {listed(missing)}; a file of networks has {', '.join(COLUMNS)}")
+    columns = list(reader.fieldnames or ())
+    for number, column in enumerate(columns):
+        if column in columns[:number]:
+            raise DataError(f"{path}, line 1: the column {column} is there twice")
     rows = []
     for row in reader:
         try:
