@@ -106,7 +106,7 @@ def host_notes(model: CostModel, rows: Sequence[OperatorRow]) -> Iterator[str]:
         yield (
             f"{model.library}: the host takes {seconds(_calls_s(model, rows))} to call {len(rows)} operators, "
             f"{seconds(model.host_s)} each ({low:g} to {high:g} times that on most hosts); the device takes "
-            f"{seconds(device)}, which is what pytorch+graph predicts"
+            f"{seconds(device)}, which is what {model.library}+graph predicts"
         )
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import latpred
 from latpred import InputError, predict
 from latpred.models.calibrated import LIBRARIES
+from latpred.units import seconds as in_words
 from latpred.workloads import operators as op
 
 H200 = latpred.load_profile("h200")
@@ -173,6 +174,19 @@ def test_a_network_waits_for_a_host_that_calls_its_operators_one_by_one():
     assert add.latency_s == pytest.approx(alone.latency_s + 1.5e-6, rel=1e-9)
     assert any("the host takes 330 µs to call 10 operators, 33.0 µs each" in note for note in eager.notes)
     assert not any("host" in note for note in graph.notes)
+
+
+def test_what_is_said_of_the_device_is_what_the_library_named_there_predicts():
+    """Folded, it is the folded network in a graph: another time than that of `pytorch+graph`."""
+    asked = {"batch": 1, "model": "calibrated", "precision": "fp16"}
+    folded, graph = (predict("resnet50", H200, **asked, library=f"pytorch+fold{each}") for each in ("", "+graph"))
+    (note,) = (note for note in folded.notes if "host" in note)
+    assert note.endswith(f"the device takes {in_words(graph.latency_s)}, which is what pytorch+fold+graph predicts")
+
+
+def test_a_way_to_run_is_not_given_twice():
+    with pytest.raises(InputError, match=r"pytorch\+fold\+fold has fold twice; leave one of them out"):
+        predict("resnet50", H200, model="calibrated", library="pytorch+fold+fold")
 
 
 def test_the_band_is_the_hosts_as_far_as_the_time_is():

@@ -172,7 +172,9 @@ def _form(module: ModuleType, ways: Sequence[str]) -> Form:
 
 def check_ways(library: str, ways: Sequence[str]) -> None:
     """Raise InputError for a way of running a library that it does not have."""
-    for way in ways:
+    for number, way in enumerate(ways):
+        if way in ways[:number]:
+            raise InputError(f"{library}+{'+'.join(ways)} has {way} twice; leave one of them out")
         if way not in WAYS:
             raise InputError(unknown("way to run a library", way, WAYS))
         if library != "pytorch":
