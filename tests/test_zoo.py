@@ -66,6 +66,12 @@ def test_transitions_that_are_none_are_noted():
     assert not latpred.predict(latpred.load_network("convnext-tiny").including("transitions"), "tx2").notes
 
 
+def test_who_counts_everything_has_asked_for_no_transitions():
+    """As of a network that was read, or one that is validated."""
+    whole = latpred.load_network("resnet18").including("stem", "transitions", "head")
+    assert not latpred.predict(whole, "tx2").notes
+
+
 @pytest.mark.parametrize("name", CIFAR)
 def test_multiply_adds_of_cifar_networks(name):
     n, conv = CIFAR[name], 16 * 16 * 9 * 32**2

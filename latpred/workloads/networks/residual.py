@@ -174,7 +174,9 @@ class Network(PlacedNetwork):
         """That nothing skips in a static network, what is asked for and not there, and what was not understood."""
         if not self.stages:
             yield f"{self.name} has no residual blocks: it is static, and nothing of it can be skipped"
-        if self.stages and "transitions" in self.include and not any(stage.before for stage in self.stages):
+        # With all parts nothing of it is asked for in particular.
+        asked_for = "transitions" in self.include and set(self.include) < set(PARTS)
+        if self.stages and asked_for and not any(stage.before for stage in self.stages):
             yield f"{self.name}: nothing stands between its stages: it has no transitions to include"
         if self.unread:
             yield f"{self.name}: not understood and counted as one pass over its output: {listed(self.unread)}"
