@@ -191,3 +191,25 @@ def test_operators_are_judged_by_networks_that_do_not_wait_for_the_host():
     assert error.median_error == pytest.approx(1 - 1 / 1.1, rel=1e-3)
     with pytest.raises(DataError, match="no network was timed in fp32 with pytorch on h200 that does not wait"):
         judged(own, [], h200)
+
+
+@pytest.mark.parametrize(
+    ("device", "library", "of", "why"),
+    [
+        ("v100", "tensorrt", "operators", "predicts no networks"),
+        ("h200", "triton", "operators", "predicts no networks"),
+        ("v100", "tensorrt", "networks", "is fitted to networks, and has their errors"),
+    ],
+)
+def test_networks_judge_no_calibration_that_does_not_predict_them(device, library, of, why):
+    """TensorRT's networks have numbers of their own; errors of rows that were fitted stand for none left out."""
+    profile = latpred.load_profile(device)
+    with pytest.raises(DataError, match=f"fp32 with {library} on {device} {why}: none judge it"):
+        judged(profile.calibration("fp32", library, of), rows(), profile)
+
+
+def test_a_file_to_judge_by_is_read_before_anything_is_fitted(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting, "calibrate", lambda *_, **__: pytest.fail("it was fitted first"))
+    path = written(tmp_path / "networks.csv", rows(batches=range(1, 9)))
+    code, _, err = run(f"calibrate {path} --device v100 --judge {tmp_path / 'none.csv'}")
+    assert (code, "none.csv: cannot be read" in err) == (1, True)

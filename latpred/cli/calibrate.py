@@ -56,6 +56,7 @@ def calibrate(
         check_output(output_file, (".yaml", ".yml"), "a device file")
     profile = load_profile(device)
     measurements, versions = _read(file, profile)
+    judges = _networks(judge, profile) if judge else []
     with errors_of(file), progress_bar("fitting") as progress:
         found = fitting.calibrate(
             measurements,
@@ -67,7 +68,10 @@ def calibrate(
             progress=progress,
         )
     if judge:
-        found = _judged(found, judge, profile)
+        from latpred.measuring.judging import judged
+
+        with errors_of(judge):
+            found = [judged(item, judges, profile) for item in found]
     for library, count in fitting.left_out(measurements).items():
         click.echo(f"left out: {count:,} rows of {library}, for which there are no equations", err=True)
     if output_file:
@@ -79,30 +83,25 @@ def calibrate(
 def _read(file: Path, profile: HardwareProfile) -> tuple[Any, str]:
     """The rows of operators and blocks, or of networks of this device; and the versions they were measured with."""
     from latpred.measuring.measurements import check_device, read_rows
-    from latpred.measuring.networks import check_models, is_of_networks, read_networks
+    from latpred.measuring.networks import is_of_networks
 
     if is_of_networks(file):
-        networks = [row for row in read_networks(file) if row.device == profile.name]
-        check_models(networks, file)
-        if not networks:
-            raise DataError(f"{file}: has no row of {profile.name}")
-        return networks, ""
+        return _networks(file, profile), ""
     rows = read_rows(file, partial(click.echo, err=True))
     measurements = [measurement for _, measurement in rows]
     check_device(measurements, profile, file)
     return measurements, ", ".join(filter(None, (_versions(rows, name) for name in ("driver", "torch", "triton"))))
 
 
-def _judged(found: list[Calibration], file: Path, profile: HardwareProfile) -> list[Calibration]:
-    """With the errors on the networks of a file."""
-    from latpred.measuring.judging import judged
-    from latpred.measuring.measurements import errors_of
+def _networks(file: Path, profile: HardwareProfile) -> list[Any]:
+    """The rows of networks of this device; raises DataError where there are none."""
     from latpred.measuring.networks import check_models, read_networks
 
     rows = [row for row in read_networks(file) if row.device == profile.name]
     check_models(rows, file)
-    with errors_of(file):
-        return [judged(item, rows, profile) for item in found]
+    if not rows:
+        raise DataError(f"{file}: has no row of {profile.name}")
+    return rows
 
 
 def _versions(rows: list[tuple[dict[str, str], Any]], name: str) -> str:

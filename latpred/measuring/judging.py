@@ -20,6 +20,7 @@ from latpred.measuring.class_errors import class_errors
 from latpred.measuring.fitting import recalibrated
 from latpred.measuring.networks import NetworkRow
 from latpred.measuring.validation import Metrics, Prediction, metrics
+from latpred.models.interface import cost_model
 from latpred.prediction import predict
 from latpred.report import Report
 
@@ -115,9 +116,14 @@ def report_of(row: NetworkRow, profile: HardwareProfile, like: HardwareProfile |
 def judged(found: Calibration, rows: Sequence[NetworkRow], profile: HardwareProfile) -> Calibration:
     """A calibration of operators with its errors on whole networks, of those rows that are of its kernels.
 
-    Raises DataError where no row is.
+    Raises DataError where no row is, and for a calibration that predicts no networks, or is fitted to them.
     """
     profile = recalibrated(profile, [found])
+    what = f"{found.precision} with {found.library} on {profile.name}"
+    model = cost_model("calibrated", profile, precision=found.precision, library=found.library, blocks=True)
+    if found.of == "networks" or not model.form.is_static or model.calibration != found:
+        own = "is fitted to networks, and has their errors" if found.of == "networks" else "predicts no networks"
+        raise DataError(f"{what} {own}: none judge it")
     ratios, kept = [], []
     for row in rows:
         if (row.device, row.library, row.precision) == (profile.name, found.library, found.precision):
@@ -126,7 +132,6 @@ def judged(found: Calibration, rows: Sequence[NetworkRow], profile: HardwareProf
                 ratios.append(row.seconds / report.latency_s)
                 kept.append(row)
     if not kept:
-        what = f"{found.precision} with {found.library} on {profile.name}"
         raise DataError(f"no network was timed in {what} that does not wait for the host")
     errors = [error for error in found.errors if error.name != "networks"]
     return found.model_copy(update={"errors": (*errors, *class_errors(kept, np.array(ratios)))})
