@@ -108,7 +108,7 @@ def predict(
 def notes_of(asked: Asked, paradigm: Paradigm, batches: Sequence[int] = ()) -> tuple[str, ...]:
     """The notes of a prediction without the prediction; of several at once, where more `batches` are asked for."""
     lowered, _ = planned(asked, checked_paradigm(paradigm))
-    of_rival = _rival_notes(asked, rival_of(asked))
+    of_rival = _rival_notes(asked, rival_of(asked), batches)
     return (*lowered.notes, *caveats(asked, paradigm, batches or (asked.batch,)), *of_rival)
 
 
@@ -196,11 +196,14 @@ def static_latency_together(parts: Sequence[Asked], model: CostModel) -> float:
     return float(lowered.sums(model, parts[0].batch, {})[0][0])
 
 
-def _rival_notes(asked: Asked, rival: Rival | None) -> Iterator[str]:
-    """What is known of the network that it is compared with."""
+def _rival_notes(asked: Asked, rival: Rival | None, batches: Sequence[int] = ()) -> Iterator[str]:
+    """What is known of the network that it is compared with, beyond what is said of the question anyway."""
     for model in asked.rivals:
         if rival and model.library == rival.library:
             yield f"against: {model.about}"
+            at = batches or (asked.batch,)
+            known, of_it = (caveats(each, STATIC, at) for each in (asked, replace(asked, cost_model=model)))
+            yield from (f"against: {note}" for note in of_it if note not in known)
             yield from host_notes(model, _rows_of(asked, model))
 
 

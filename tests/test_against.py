@@ -45,6 +45,21 @@ def test_a_rival_is_there_beside_any_model_of_the_own_kernels():
     )
 
 
+def test_what_of_the_rival_was_not_measured_is_noted_as_beside_the_library_itself():
+    """The V100's PyTorch was timed at batches 6 to 100; a Nano multiplies halves in pairs."""
+    beyond = "extrapolated: v100 was calibrated with batches 6 to 100, not 1"
+    assert beyond in predict("resnet50", "v100", batch=1, model="calibrated", library="pytorch").notes
+    assert f"against: {beyond}" in predict("resnet50", "v100", SETTING, batch=1, against="pytorch").notes
+    frame = latpred.sweep("resnet50", "v100", SETTING, batches=[1, 8, 128], against="pytorch")
+    assert f"against: {beyond}, 128" in frame.attrs["notes"]
+    pairs = "nano has no tensor cores: halves are taken as FP32 in pairs, at twice its rate"
+    notes = predict("resnet50", "nano", SETTING, model="roofline", precision="fp16", against="tensorrt").notes
+    assert f"against: {pairs}" in notes
+    assert not [
+        note for note in predict("resnet50", "v100", SETTING, batch=8, against="pytorch").notes if beyond in note
+    ]
+
+
 def test_a_sweep_and_a_recommendation_have_it_too():
     frame = latpred.sweep(
         "resnet50", "v100", [SETTING, Spatial(S=1, r=0.9)], batches=8, model="calibrated", against="tensorrt"
