@@ -87,11 +87,16 @@ def test_the_command_line_says_it_in_a_line_and_in_json(run):
     assert f"against tensorrt: ℓ_stat = {rival.latency_s * 1e3:.2f} ms; rℓ = " in text
     report = json.loads(run(f"{command} --format json")[1])
     assert report["against"] == rival.to_dict(report["latency_s"])
+    _, out, err = run(f"{command} --format csv")
+    assert "against" not in out
+    assert err.startswith(f"note: resnet50 on v100, against tensorrt: ℓ_stat = {rival.latency_s * 1e3:.2f} ms; rℓ = ")
     _, text, _ = run(command.replace("predict", "sweep"))
     assert "rℓ to tensorrt" in text
     assert f"{report['against']['ratio']:.3f}" in text
     _, text, _ = run(command.replace("--S 4-4-2-1 --r 0.5", "--r 0.5").replace("predict", "recommend-granularity"))
     assert "All stages, against tensorrt: ℓ_stat = " in text
+    stages = command.replace("--S 4-4-2-1 --r 0.5", "--r 0.5 --format csv").replace("predict", "recommend-granularity")
+    assert run(stages)[2].startswith("note: resnet50 on v100, against tensorrt: ℓ_stat = ")
 
 
 def test_pytorch_folded_and_in_a_graph(run):

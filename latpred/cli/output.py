@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas
     from rich.console import RenderableType
 
+    from latpred.report import Report
+    from latpred.studies.granularity_choice import Recommendation
     from latpred.workloads.paradigms import Paradigm
 
 
@@ -58,6 +60,16 @@ def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
             writer = csv.DictWriter(sys.stdout, fieldnames=list(row), lineterminator="\n")
             writer.writeheader()
         writer.writerow(dict(row))
+
+
+def tell_rivals(answers: Iterable[Report | Recommendation]) -> None:
+    """On stderr, as rows of operators and stages have no column for it: the static network that is compared with."""
+    from latpred.show.tables import against_in_words
+
+    for answer in answers:
+        if answer.rival:
+            text = against_in_words(answer.rival, answer.latency_s)
+            click.echo(f"note: {answer.target} on {answer.device}, {text}", err=True)
 
 
 def records(frame: pandas.DataFrame) -> list[dict[Any, Any]]:

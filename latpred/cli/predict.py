@@ -187,6 +187,7 @@ def _print(results: list[tuple[Any, tuple[Report, Distribution | None]]], form: 
         output.print_json(found[0] if len(found) == 1 else found)
     elif form == "csv":
         output.print_csv(row for _, (report, _) in results for row in _csv_rows(report))
+        output.tell_rivals(report for _, (report, _) in results)
     else:
         from latpred.show import tables as table
 

@@ -74,6 +74,7 @@ def recommend_granularity(
             for recommendation in recommendations
             for candidate in recommendation.candidates
         )
+        output.tell_rivals(recommendations)
     else:
         from latpred.show import tables as table
 
