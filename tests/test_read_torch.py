@@ -321,6 +321,15 @@ class Gate(nn.Module):
         return x * self.gate(x).sigmoid()
 
 
+class Branches(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = nn.Conv2d(8, 4, 1), nn.Conv2d(8, 4, 3, padding=1)
+
+    def forward(self, x):
+        return torch.cat([self.one(x), self.other(x)], 1)
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -331,6 +340,8 @@ class Gate(nn.Module):
             "a transposed convolution of another form",
         ),
         (nn.Sequential(nn.Conv2d(8, 32, 2, 2), nn.PixelShuffle(2)), "a copy in 1"),
+        (Branches(), "branches side by side in 1"),
+        (nn.AvgPool2d(3, 1, 1), "layers of another form in 1"),
     ],
 )
 def test_a_body_that_is_no_chain_is_static_and_the_reason_is_told(body, reason):

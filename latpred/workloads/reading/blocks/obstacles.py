@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from latpred.workloads.layers import Join
 from latpred.workloads.reading.blocks.reducing import Kept, walk
 from latpred.workloads.reading.graph import Graph, Node, ancestors
 
@@ -34,12 +35,22 @@ def static_bodies(graph: Graph) -> Iterator[str]:
     for node in graph.nodes:
         if node.kind == "static residual":
             found[_obstacle(node.fields["body"])] += 1
+        elif isinstance(node.layer, Join) and node.layer.add and () in node.layer.branches:
+            found[_inside(node.layer)] += 1
         elif node.kind == "elementwise" and node.fields["function"] == "add" and len(node.inputs) == 2:
             found.update(_between(*node.inputs))
     if found:
         reasons = ", ".join(f"{what} in {number}" for what, number in found.most_common())
         stay = "bodies stay static, being no chains" if found.total() > 1 else "body stays static, being no chain"
         yield f"{found.total()} residual {stay} of layers: {reasons}"
+
+
+def _inside(layer: Join) -> str:
+    """What of the branches that are added to a layer's input is no layer of a chain: branches of their own, if any."""
+    inner = [each for branch in layer.branches for each in branch if isinstance(each, Join)]
+    if inner:
+        return _WORDS["join" if inner[0].add else "concatenation"]
+    return _WORDS["join"] if len(layer.branches) > 2 else "layers of another form"
 
 
 def _between(one: Node, other: Node) -> list[str]:
