@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from latpred.devices.catalogue import load_profile
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
+from latpred.models.calibrated import check_ways
 from latpred.models.interface import CostModel, check_static, cost_model
 from latpred.records import whole_number
 from latpred.wording import quoted, unknown
@@ -110,6 +111,8 @@ def _rivals(against: str | None, profile: HardwareProfile, precision: str) -> tu
     name, plus, ways = against.partition("+") if isinstance(against, str) else (against, "", "")
     if name not in (*STATIC_LIBRARIES, BEST):
         raise InputError(unknown("library of static networks", against, (*STATIC_LIBRARIES, BEST)))
+    if plus:
+        check_ways("pytorch" if name == BEST else name, ways.split("+"))
     found, problems = [], []
     for library in STATIC_LIBRARIES if name == BEST else (name,):
         how = library + (plus + ways if library == "pytorch" else "")

@@ -60,6 +60,27 @@ def test_what_of_the_rival_was_not_measured_is_noted_as_beside_the_library_itsel
     ]
 
 
+@pytest.mark.parametrize(
+    ("against", "problem"),
+    [
+        ("tensorrt+graph", "tensorrt has no graph: eager PyTorch alone is run with it or without"),
+        ("best+compile", "unknown way to run a library 'compile'"),
+        ("pytorch+", "unknown way to run a library ''"),
+    ],
+)
+def test_a_way_to_run_that_a_rival_does_not_have_is_refused(against, problem):
+    """On the V100 the best was TensorRT's, and nothing was said of PyTorch's."""
+    with pytest.raises(InputError) as refused:
+        predict("resnet50", "v100", SETTING, batch=8, against=against)
+    assert problem in str(refused.value)
+
+
+def test_ways_to_run_pytorch_add_up(run):
+    asked = "predict --device h200 --network resnet50 --model calibrated --format json --library pytorch"
+    both = [run(f"{asked}{ways}") for ways in ("+fold --graph", "+fold+graph", " --fold --graph")]
+    assert [json.loads(out)["library"] for _, out, _ in both] == ["pytorch+fold+graph"] * 3
+
+
 def test_a_sweep_and_a_recommendation_have_it_too():
     frame = latpred.sweep(
         "resnet50", "v100", [SETTING, Spatial(S=1, r=0.9)], batches=8, model="calibrated", against="tensorrt"

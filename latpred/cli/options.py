@@ -267,9 +267,10 @@ def how_options(*, batch: bool = True, against: bool = False) -> Callable[[F], F
 def _how(*, fold: bool, graph: bool, library: str | None, against: str | None, **how: Any) -> dict[str, Any]:
     """Keywords of `latpred.predict`: how PyTorch is run is said with its name."""
     ways = "".join(f"+{way}" for way, asked in (("fold", fold), ("graph", graph)) if asked)
-    if ways and library != "pytorch" and against not in ("pytorch", BEST):
+    of_pytorch = library is not None and library.split("+")[0] == "pytorch"
+    if ways and not of_pytorch and against not in ("pytorch", BEST):
         raise click.UsageError("--fold and --graph are of PyTorch: add --library pytorch or --against pytorch")
-    library = f"pytorch{ways}" if library == "pytorch" else library
+    library = f"{library}{ways}" if of_pytorch else library
     against = f"{against}{ways}" if against in ("pytorch", BEST) else against
     return {**how, "library": library, "against": against}
 
