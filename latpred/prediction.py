@@ -109,7 +109,8 @@ def notes_of(asked: Asked, paradigm: Paradigm, batches: Sequence[int] = ()) -> t
     """The notes of a prediction without the prediction; of several at once, where more `batches` are asked for."""
     lowered, _ = planned(asked, checked_paradigm(paradigm))
     of_rival = _rival_notes(asked, rival_of(asked), batches)
-    return (*lowered.notes, *caveats(asked, paradigm, batches or (asked.batch,)), *of_rival)
+    of_host = host_notes(asked.cost_model, static_rows(asked))
+    return (*lowered.notes, *caveats(asked, paradigm, batches or (asked.batch,)), *of_host, *of_rival)
 
 
 def blocks_per_stage(target: Target) -> Sequence[int]:
@@ -264,7 +265,9 @@ def band_of_curve(asked: Asked, paradigm: Paradigm, rates: NDArray[np.float64] |
         return bands[0] and bands[0]._replace(low=low, high=high)
     lowered, at = _planned_at(asked, paradigm, rates)
     latency_s = lowered.figures(asked.cost_model, asked.batch, at).latency_s
-    return band_of(asked, paradigm, lowered, (latency_s[:, place] for place in lowered.places))
+    band = band_of(asked, paradigm, lowered, (latency_s[:, place] for place in lowered.places))
+    # A host is waited for by libraries of static networks alone.
+    return with_host(band, asked.cost_model, static_rows(asked))
 
 
 def _planned_at(asked: Asked, paradigm: Paradigm, rates: NDArray[np.float64] | None) -> tuple[Plan, Rates]:

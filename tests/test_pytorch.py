@@ -202,6 +202,15 @@ def test_the_band_is_the_hosts_as_far_as_the_time_is():
     assert graph.latency_low_s / graph.latency_s == pytest.approx(error.low, rel=1e-9)
 
 
+def test_a_sweep_has_the_hosts_band_and_notes_too():
+    how = {"model": "calibrated", "precision": "fp16", "library": "pytorch"}
+    frame = latpred.sweep("resnet50", H200, latpred.Static(), batches=[1, 128], **how)
+    reports = [predict("resnet50", H200, batch=batch, **how) for batch in (1, 128)]
+    for column in ("latency_s", "latency_low_s", "latency_high_s"):
+        assert frame[column].tolist() == pytest.approx([getattr(report, column) for report in reports], rel=1e-12)
+    assert frame.attrs["notes"] == [note for report in reports for note in report.notes if "host" in note]
+
+
 def test_a_busy_device_does_not_wait_for_the_host():
     """At batch 1024 the block takes 100 times what the host does: 1 + 10⁻⁸/4 of the device's time."""
     block = latpred.load_block("resnet50-stage1")
