@@ -211,7 +211,9 @@ def test_the_list_of_devices_says_what_was_calibrated(shown, capsys, monkeypatch
     assert ["fp16, fp32, tf32 with triton", "blocks"] in kinds
     assert ["fp16, fp32 with tensorrt", "operators"] in kinds
     assert rows["tx2"][1:] == ["validated", "carried over from v100", "never"]
-    assert rows["h100"][1:] == ["validated", "carried over from h200", "peaks"]
+    # What is carried over was judged by an H100's blocks and networks (`judged` of its file).
+    assert rows["h100"][1:] == ["validated", "carried over from h200", "blocks", "3.9%–5.6%"]
+    assert ["carried over from h200", "networks"] in kinds
     # The V100 has rows for TensorRT's networks and for PyTorch, and what it has not is carried over.
     assert rows["carried"] == ["carried over from h200", "never"]
     assert len(devices.columns[0].cells) == 13

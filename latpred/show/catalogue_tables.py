@@ -8,7 +8,6 @@ from typing import Any
 from latpred.devices.profile import HardwareProfile
 from latpred.show.layout import FittedTable, new_table
 from latpred.units import seconds, si
-from latpred.wording import listed
 from latpred.workloads.catalogue import Preset
 from latpred.workloads.masks import MaskRates
 
@@ -45,7 +44,7 @@ def trust_table(profiles: Iterable[HardwareProfile]) -> FittedTable:
         kinds = dict.fromkeys((item.library, item.of) for item in profile.calibrations)
         rows = [_calibrated(profile, *kind) for kind in sorted(kinds)]
         if profile.calibrate_like:
-            rows.append(_carried_over(profile))
+            rows += _carried_over(profile)
         rows = rows or [("", "never", "")]
         for index, cells in enumerate(rows):
             about = (profile.name, "validated" if profile.validated else "data sheet") if index == 0 else ("", "")
@@ -53,10 +52,14 @@ def trust_table(profiles: Iterable[HardwareProfile]) -> FittedTable:
     return table
 
 
-def _carried_over(profile: HardwareProfile) -> tuple[str, str, str]:
-    """From where, what that was judged by, and the errors."""
-    measured = listed(sorted({one.of for one in profile.judged})) or ("peaks" if profile.peaks else "never")
-    return f"carried over from {profile.calibrate_like}", measured, _spread(one.median_error for one in profile.judged)
+def _carried_over(profile: HardwareProfile) -> list[tuple[str, str, str]]:
+    """From where, and by what that was judged, with the errors: a row for each kind."""
+    source = f"carried over from {profile.calibrate_like}"
+    errors: dict[str, list[float]] = {}
+    for one in profile.judged:
+        errors.setdefault(one.of, []).append(one.median_error)
+    judged = [(source, kind, _spread(found)) for kind, found in sorted(errors.items())]
+    return judged or [(source, "peaks" if profile.peaks else "never", "")]
 
 
 def _calibrated(profile: HardwareProfile, library: str, of: str) -> tuple[str, str, str]:
