@@ -92,6 +92,20 @@ def test_sweep_as_documented_writes_a_table_and_a_picture(run, tmp_path):
     assert (tmp_path / "fig.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_sweep_without_a_paradigm_is_of_the_static_network(run):
+    """Over devices and batches, as predictions are; a table has no rate then."""
+    asked = "sweep --network resnet18,vgg16 --device tx2,nano --batch 1,4"
+    rows = json.loads(run(f"{asked} --format json")[1])
+    assert [(row["target"], row["device"], row["batch"]) for row in rows] == [
+        (target, device, batch) for target in ("resnet18", "vgg16") for device in ("tx2", "nano") for batch in (1, 4)
+    ]
+    for row in rows:
+        alone = latpred.predict(row["target"], row["device"], batch=row["batch"])
+        assert (row["paradigm"], row["r"]) == ("static", None)
+        assert row["latency_s"] == pytest.approx(alone.latency_s, rel=1e-12)
+    assert " nan " not in run(asked)[1]
+
+
 def test_sweep_formats_agree(run, tmp_path):
     command = "sweep --device tx2 --network resnet50 --S 4-4-2-1,8-4-7-1 --r 0.5 --batch 1,2"
     printed = list(csv.DictReader(io.StringIO(run(f"{command} --format csv")[1])))
@@ -181,7 +195,10 @@ def test_a_file_name_with_spaces(run, tmp_path):
             "Invalid value for '--model': 'guess' is not one of 'published', 'roofline'",
         ),
         (f"predict {BLOCK} --format xml", "Invalid value for '--format': 'xml' is not one of 'table', 'json', 'csv'."),
-        (f"sweep {BLOCK}", "the sweep is empty: give --S or --G with --r, or --paradigm layer with --r"),
+        (
+            f"sweep {BLOCK} --unfuse masker",
+            "the sweep is empty: give --S or --G with --r, or --paradigm layer",
+        ),
         (f"sweep {BLOCK} --S 4", "the sweep is empty: give --S or --G with --r"),
         (f"sweep {BLOCK} --S 0 --r 0.5", "S: must be at least 1, got 0"),
         (f"sweep {BLOCK} --S 4 --r 1:0:0.1", "Invalid value for '--r': '1:0:0.1' is no range; "),

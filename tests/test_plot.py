@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import latpred
-from latpred import Channel, Layer, Spatial, grid, sweep
+from latpred import Channel, Layer, Spatial, Static, grid, sweep
 from latpred.show.canvas import from_zero, save, supported_suffixes
 from latpred.show.explanation_plots import draw_explanations
 from latpred.show.plots import draw, latency, ratio
@@ -157,6 +157,14 @@ def test_titles_and_ticks_do_not_touch(kind):
         assert not any(one.overlaps(other) for one, other in pairwise(ticks))
     titles = [axes.title.get_window_extent() for axes in figure.axes]
     assert not any(one.overlaps(other) for one, other in pairwise(titles))
+
+
+def test_of_many_batches_those_are_named_that_have_room():
+    """A fourteenth of the axis from 1 to 64: 2^(6/14) = 1.346 times the one before at least; all of 1, 8 and 64."""
+    axis = draw(sweep([BLOCK], [TX2], [Static()], batches=range(1, 65))).axes[0]
+    named = [int(label.get_text()) for label in axis.get_xticklabels()]
+    assert named == [1, 2, 3, 5, 7, 10, 14, 19, 26, 35, 48]
+    assert [label.get_text() for label in draw(SWEEPS["batch"]).axes[0].get_xticklabels()] == ["1", "8", "64"]
 
 
 def test_titles_say_model_precision_library_and_batch():

@@ -16,7 +16,7 @@ from latpred.files import check_output, whole_file
 from latpred.studies.sweep import check_size
 from latpred.studies.sweep import sweep as sweep_latency
 from latpred.workloads.networks import PlacedNetwork
-from latpred.workloads.paradigms import Paradigm, Spatial
+from latpred.workloads.paradigms import Paradigm, Spatial, Static
 
 if TYPE_CHECKING:
     import pandas
@@ -60,7 +60,7 @@ def sweep(
     """Predict a grid of devices × blocks or networks × S or G × r × batch.
 
     Prints a row per prediction, or writes them with --output; --plot draws rℓ over r or over S or G, or latency per
-    image over batch, whichever has the most values.
+    image over batch, whichever has the most values. Without a paradigm, static networks over devices and batches.
 
     \b
     latpred sweep --device v100 --block r50-stage1 --S 1,2,4,8 --r 0.1:1.0:0.05 --plot fig.png --output sweep.csv
@@ -110,8 +110,10 @@ def _say_if_meant_per_stage(symbol: str, given: tuple[Any, ...] | None, targets:
 
 
 def _grid(*, S: Any, G: Any, r: Any, **others: Any) -> list[Paradigm]:
-    """Every combination of the settings given."""
+    """Every combination of the settings given; the static network where none are."""
     names = others["preset"] or skipping.kinds(others["paradigm"], S, G, r, {})
+    if not (names or r or others["unfuse"]):
+        return [Static()]
     if not names or not r:
         raise click.UsageError("the sweep is empty: give --S or --G with --r, or --paradigm layer with --r")
     check_size(S=len(S or "1"), G=len(G or "1"), rates=len(r))

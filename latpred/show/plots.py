@@ -117,6 +117,16 @@ def _draw_ratio(frame: pandas.DataFrame, x: str, axes: Axes, plan: Plan) -> None
     from_zero(axes)
 
 
+def _apart(sizes: Sequence[int]) -> list[int]:
+    """Of sizes in order those whose numbers have room beside each other on a logarithmic axis."""
+    least = (sizes[-1] / sizes[0]) ** (1 / MOST_TICKS)
+    kept = list(sizes[:1])
+    for size in sizes[1:]:
+        if size >= kept[-1] * least:
+            kept.append(size)
+    return kept
+
+
 def latency(frame: pandas.DataFrame, x: str = "batch", axes: Axes | None = None) -> Axes:
     """Latency per image over the batch, a line per device and setting, the static form dashed."""
     axes, frame = axes or _new_axes(), _named(frame)
@@ -142,7 +152,8 @@ def _draw_latency(frame: pandas.DataFrame, x: str, axes: Axes, plan: Plan) -> No
         axes.plot(once[x], once["static"], color=colour, linestyle="--", linewidth=1, label=f"_{device}, static")
     axes.plot([], [], color="0.3", linestyle="--", linewidth=1, label="dashed: static")
     axes.set_xscale("log", base=2)
-    axes.set_xticks(sorted(frame["batch"].unique()), [str(size) for size in sorted(frame["batch"].unique())])
+    sizes = _apart(sorted(frame["batch"].unique()))
+    axes.set_xticks(sizes, list(map(str, sizes)))
     axes.minorticks_off()
     axes.set_ylabel("latency per image [ms]")
     axes.set_xlabel(_X_LABELS["batch"])

@@ -239,7 +239,8 @@ def sweep_table(frame: pandas.DataFrame) -> FittedTable:
     table = new_table(title, columns, left=4, gives_way=("batch", "MACs ratio", "static"))
     for row in frame.itertuples():
         granularity = "" if row.granularity is None else str(row.granularity)
-        cells = (row.target, row.device, row.paradigm, granularity, number(row.r), str(row.batch))
+        rate = "" if isnan(row.r) else number(row.r)
+        cells = (row.target, row.device, row.paradigm, granularity, rate, str(row.batch))
         ends = (row.latency_per_image_s, row.latency_low_s / row.batch, row.latency_high_s / row.batch)
         latency = seconds(ends[0]) if isnan(ends[1]) else with_band(*ends)
         static = seconds(row.static_latency_s / row.batch)
