@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -102,6 +102,17 @@ def ask(
     blocks = not isinstance(of, Operator)
     found = cost_model(model, profile, precision=precision, library=library, like=like, blocks=blocks)
     return Asked(of, profile, found, _batch(batch, profile), _rivals(against, profile, precision))
+
+
+def each_device(profile: Any, most: int) -> list[Any]:
+    """One device, or several in a list, of which no more than one beyond the `most` are looked at.
+
+    Raises InputError for what is neither.
+    """
+    several = [profile] if isinstance(profile, str | Path | HardwareProfile) else profile
+    if not isinstance(several, Iterable):
+        raise InputError(f"a device is a profile, a name or a path, or several in a list, not {quoted(profile)}")
+    return list(islice(several, most + 1))
 
 
 def _rivals(against: str | None, profile: HardwareProfile, precision: str) -> tuple[CostModel, ...]:

@@ -181,6 +181,8 @@ def test_objects_that_are_no_points(points):
         latpred.pareto(points, TX2)
     with pytest.raises(latpred.InputError, match="give a device at least"):
         latpred.pareto([dict(zip(COLUMNS, GOOD, strict=True))], [])
+    with pytest.raises(latpred.InputError, match="at most 1,000 devices are compared"):
+        latpred.pareto([dict(zip(COLUMNS, GOOD, strict=True))], [TX2] * 1001)
 
 
 # --- as it is shown

@@ -19,7 +19,7 @@ from latpred.errors import DataError, InputError
 from latpred.measuring.class_errors import class_errors
 from latpred.measuring.fitting import recalibrated
 from latpred.measuring.networks import NetworkRow
-from latpred.measuring.validation import Metrics, Prediction, metrics
+from latpred.measuring.validation import Metrics, Prediction, metrics, missing_notes
 from latpred.models.interface import cost_model
 from latpred.prediction import predict
 from latpred.report import Report
@@ -49,9 +49,7 @@ class NetworkValidation:
     @property
     def notes(self) -> Iterator[str]:
         """How many rows have no prediction, and why."""
-        rows = len(self.predictions) + sum(self.without_prediction.values())
-        for reason, n in self.without_prediction.items():
-            yield f"{self.title}: no prediction for {n:,} of {rows:,} rows: {reason}"
+        return missing_notes(self.title, len(self.predictions), self.without_prediction)
 
     def to_dict(self) -> dict[str, Any]:
         """What `--format json` prints of it."""

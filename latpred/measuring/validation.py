@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -84,15 +84,7 @@ class Validation:
     def notes(self) -> tuple[str, ...]:
         """Whose calibration it is, and how many rows have no prediction: a line for each of the commonest reasons."""
         carried = [f"{self.model} model: fitted on {name}, carried over" for name in self.like]
-        return (*carried, *self._missing())
-
-    def _missing(self) -> tuple[str, ...]:
-        missing = Counter(self.without_prediction)
-        rows = len(self.predictions) + missing.total()
-        shown = missing.most_common(MOST_REASONS)
-        lines = [f"{self.model} model: no prediction for {n:,} of {rows:,} rows: {reason}" for reason, n in shown]
-        rest = missing.total() - sum(n for _, n in shown)
-        return (*lines, f"{self.model} model: nor for {rest:,} more, for other reasons") if rest else tuple(lines)
+        return (*carried, *missing_notes(f"{self.model} model", len(self.predictions), self.without_prediction))
 
     def to_dict(self) -> dict[str, Any]:
         """What `--format json` prints of a model."""
@@ -103,6 +95,16 @@ class Validation:
             "by_class": {name: asdict(metrics) for name, metrics in self.by_class.items()},
             "without_prediction": dict(self.without_prediction),
         }
+
+
+def missing_notes(whose: str, predicted: int, without_prediction: Mapping[str, int]) -> Iterator[str]:
+    """How many rows have no prediction beside those `predicted`, and why: a line for each of the commonest reasons."""
+    missing = Counter(without_prediction)
+    shown = missing.most_common(MOST_REASONS)
+    for reason, n in shown:
+        yield f"{whose}: no prediction for {n:,} of {predicted + missing.total():,} rows: {reason}"
+    if rest := missing.total() - sum(n for _, n in shown):
+        yield f"{whose}: nor for {rest:,} more, for other reasons"
 
 
 def validate(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from latpred.devices.catalogue import load_profile
 from latpred.devices.profile import HardwareProfile
 from latpred.errors import DataError, InputError
 from latpred.prediction import planned
-from latpred.question import Target, ask
+from latpred.question import Target, ask, each_device
 from latpred.records import joined
 from latpred.studies.parallel import Progress
 from latpred.studies.points import Point, read_points
@@ -81,10 +80,12 @@ def pareto(
     import pandas
 
     read = read_points(points)
-    profiles = [profile] if isinstance(profile, str | Path | HardwareProfile) else profile
-    if not isinstance(profiles, Iterable) or not (profiles := list(islice(profiles, MOST_DEVICES))):
+    given = each_device(profile, MOST_DEVICES)
+    if not given:
         raise InputError("give a device at least: a profile, a name or a path, or several in a list")
-    profiles = [load_profile(one) if isinstance(one, str | Path) else one for one in profiles]
+    if len(given) > MOST_DEVICES:
+        raise InputError(f"at most {MOST_DEVICES:,} devices are compared")
+    profiles = [load_profile(one) for one in given]
     groups: dict[Target, list[int]] = {}
     for place, point in enumerate(read):
         groups.setdefault(point.target, []).append(place)

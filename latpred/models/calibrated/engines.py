@@ -21,9 +21,9 @@ from latpred.models.calibrated.tensorrt import (
     LEAST_MACS,
     TENSOR_STEP,
     WHOLE,
-    WINOGRAD_COLUMNS,
-    WINOGRAD_MACS,
     WINOGRAD_PIXELS,
+    or_winograd,
+    slowdown,
 )
 from latpred.models.calibrated.triton import Device, Times
 from latpred.models.tiling import Numbers, ceil_div
@@ -70,8 +70,7 @@ def numbers(precision: str) -> dict[str, Number]:
 def work_of(operator: op.Operator, batch: Numbers, precision: str) -> Work | None:
     """What an operator asks for; None for one of a dynamic network, and for convolutions with rates."""
     build = BUILDERS.get(type(operator))
-    rates = (getattr(operator, name) for name in op.rate_fields(type(operator)))
-    if build is None or any(np.ndim(rate) or rate != 1 for rate in rates):
+    if build is None or not op.is_whole(operator):
         return None
     return build(operator, 1.0 * np.asarray(batch), element_bytes(precision))
 
@@ -89,7 +88,7 @@ def times(work: Work, fitted: Mapping[str, Numbers], device: Device) -> Times:
         found = []
         for down, across in tiles:
             rounds = ceil_div(count * ceil_div(work.rows, down) * ceil_div(work.columns, across), engines)
-            slower = 1 + loss * (64 / down + 64 / across - 1) / 3
+            slower = slowdown(loss, down, across)
             outputs = rounds * down * across
             found.append(outputs * (whole * slower / (n["efficiency"] * peak) + n["program_s"] / WHOLE))
         least: Numbers = np.minimum.reduce(found)
@@ -98,7 +97,7 @@ def times(work: Work, fitted: Mapping[str, Numbers], device: Device) -> Times:
     grouped, depthwise = np.asarray(work.groups) > 0, np.asarray(work.planes) > 0
     compute = product(work.products)
     if lanes:
-        compute = _or_winograd(compute, work, n, peak, engines)
+        compute = or_winograd(compute, work, n, device)
     one_by_one = work.groups * (product(1.0) + n["group_s"])
     rate = device.macs if lanes else 2 * device.lane_macs
     together = work.lane_macs / (n["group_efficiency"] * rate)
@@ -106,15 +105,6 @@ def times(work: Work, fitted: Mapping[str, Numbers], device: Device) -> Times:
     filtered = work.lane_macs / (n["depthwise_efficiency"] * rate) + work.planes / engines * n["plane_s"]
     compute = np.where(depthwise, filtered, np.where(np.asarray(work.products) > 0, compute, 0.0))
     return Times(compute, work.bytes / (n["dram_efficiency"] * device.dram), n["kernel_s"] * work.kernels)
-
-
-def _or_winograd(direct: Numbers, work: Work, n: Mapping[str, Numbers], peak: float, engines: int) -> Numbers:
-    """F(2×2, 3×3) in one kernel, where it is there and faster [s]."""
-    programs = ceil_div(work.blocks * ceil_div(work.columns, WINOGRAD_COLUMNS), engines)
-    outputs = WINOGRAD_PIXELS[0] * WINOGRAD_PIXELS[1] * WINOGRAD_COLUMNS
-    depth = ceil_div(work.channels, LANE_STEP) * LANE_STEP * WINOGRAD_MACS
-    fast = programs * (depth * outputs / (n["winograd_efficiency"] * peak) + n["winograd_program_s"])
-    return np.where(programs > 0, np.minimum(direct, fast), direct)
 
 
 # --- operators

@@ -16,6 +16,7 @@ import numpy as np
 
 from latpred.devices.libraries import NUMBERS, Number
 from latpred.models.calibrated.pytorch_work import BUILDERS, FUSED_PIXELS, SPLIT_EDGE, Work
+from latpred.models.calibrated.tensorrt import slowdown
 from latpred.models.calibrated.triton import Device, Times, join
 from latpred.models.tiling import Numbers, ceil_div
 from latpred.precision import element_bytes
@@ -63,8 +64,7 @@ def numbers(precision: str) -> dict[str, Number]:
 def work_of(operator: op.Operator, batch: Numbers, precision: str) -> Work | None:
     """What an operator asks for; None for one of a dynamic network, and for convolutions with rates."""
     build = BUILDERS.get(type(operator))
-    rates = (getattr(operator, name) for name in op.rate_fields(type(operator)))
-    if build is None or any(np.ndim(rate) or rate != 1 for rate in rates):
+    if build is None or not op.is_whole(operator):
         return None
     return build(operator, 1.0 * np.asarray(batch), precision)
 
@@ -105,7 +105,7 @@ def _gemm(
     found = []
     for down, across in tiles:
         outputs = _outputs(work, down, across, engines)
-        slower = 1 + loss * (64 / down + 64 / across - 1) / 3
+        slower = slowdown(loss, down, across)
         found.append(outputs * (depth * slower / rate + start / WHOLE))
     least: Numbers = np.minimum.reduce(found)
     return least

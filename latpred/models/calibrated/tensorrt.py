@@ -18,7 +18,7 @@ differs is the tile and the rate:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,7 +77,7 @@ def work_of(operator: op.Operator, batch: Numbers, precision: str) -> Work | Non
         return None
     o, size = operator, element_bytes(precision)
     known = (o.groups == np.asarray(1)) | (o.groups == np.asarray(o.c_in))
-    if not np.all(known) or any(np.ndim(rate) or rate != 1 for rate in o.rates):
+    if not (np.all(known) and op.is_whole(o)):
         return None
     depthwise = (o.groups == np.asarray(o.c_in)) & (o.c_in > np.asarray(1))
     # Padded maps round up, where the operator's own rounds down.
@@ -115,15 +115,24 @@ def times(work: Work, fitted: Mapping[str, Numbers], device: Device) -> Times:
 def _singles(work: Work, n: Mapping[str, Numbers], device: Device) -> Numbers:
     """FP32: tiles on the lanes, or Winograd [s]."""
     depth = ceil_div(work.channels * work.taps, LANE_STEP) * LANE_STEP
-    slower = [1 + n["tile_loss"] * (64 / down + 64 / across - 1) / 3 for down, across in LANE_TILES]
+    slower = [slowdown(n["tile_loss"], *tile) for tile in LANE_TILES]
     rate = n["efficiency"] * device.macs / device.engines / np.array(slower)
-    direct = _gemm(work, depth, LANE_TILES, rate, n, device, n["wait_s"])
-    programs = work.blocks * ceil_div(work.columns, WINOGRAD_COLUMNS)
+    return or_winograd(_gemm(work, depth, LANE_TILES, rate, n, device, n["wait_s"]), work, n, device)
+
+
+def slowdown(loss: Numbers, down: int, across: int) -> Numbers:
+    """What a multiply-add takes in a tile over one in a tile of many: `loss` more in a tile of 32×32."""
+    return 1 + loss * (64 / down + 64 / across - 1) / 3
+
+
+def or_winograd(direct: Numbers, work: Any, n: Mapping[str, Numbers], device: Device) -> Numbers:
+    """The time of F(2×2, 3×3) in one kernel, where `work` has its `blocks` and it is faster than `direct` [s]."""
+    rounds = ceil_div(work.blocks * ceil_div(work.columns, WINOGRAD_COLUMNS), device.engines)
     outputs = WINOGRAD_PIXELS[0] * WINOGRAD_PIXELS[1] * WINOGRAD_COLUMNS
     depth = ceil_div(work.channels, LANE_STEP) * LANE_STEP * WINOGRAD_MACS
     rate = n["winograd_efficiency"] * device.macs / device.engines
-    winograd = ceil_div(programs, device.engines) * (depth * outputs / rate + n["winograd_program_s"])
-    return np.where(programs > 0, np.minimum(direct, winograd), direct)
+    winograd = rounds * (depth * outputs / rate + n["winograd_program_s"])
+    return np.where(rounds > 0, np.minimum(direct, winograd), direct)
 
 
 def _halves(work: Work, n: Mapping[str, Numbers], device: Device) -> Numbers:

@@ -16,7 +16,7 @@ from latpred.devices.profile import HardwareProfile
 from latpred.errors import InputError
 from latpred.models.interface import check_dynamic
 from latpred.prediction import STATIC
-from latpred.question import Asked, Target, ask
+from latpred.question import Asked, Target, ask, each_device
 from latpred.records import one_number
 from latpred.report import Report
 from latpred.studies.budget.answer import Budget, Option, Tried
@@ -24,7 +24,6 @@ from latpred.studies.budget.candidates import Floats, candidates_of, stages_of, 
 from latpred.studies.budget.search import Found, Search, best_of, predicted
 from latpred.studies.parallel import Progress, answers
 from latpred.units import seconds
-from latpred.wording import quoted
 from latpred.workloads.paradigms import Paradigm, spelled
 
 #: More are slips of the pen: a batch takes a tenth of a second, on each device.
@@ -177,11 +176,8 @@ def _static(questions: Sequence[Sequence[Asked]], rooms: Sequence[Floats], sure:
 
 def _questions(target: Target | str | Path, profile: Any, batch: Any, how: dict[str, Any]) -> list[tuple[Asked, ...]]:
     """What is asked of every device, at each batch."""
-    profiles = [profile] if isinstance(profile, str | Path | HardwareProfile) else profile
-    batches = batch if isinstance(batch, Iterable) else [batch]
-    if not isinstance(profiles, Iterable):
-        raise InputError(f"a device is a profile, a name or a path, or several in a list, not {quoted(profile)}")
-    profiles, sizes = list(islice(profiles, MOST_DEVICES + 1)), list(islice(batches, MOST_BATCHES + 1))
+    profiles = each_device(profile, MOST_DEVICES)
+    sizes = list(islice(batch if isinstance(batch, Iterable) else [batch], MOST_BATCHES + 1))
     if len(sizes) > MOST_BATCHES or len(profiles) > MOST_DEVICES:
         raise InputError(f"at most {MOST_BATCHES:,} batches and {MOST_DEVICES} devices are tried")
     if not profiles or not sizes:

@@ -208,6 +208,12 @@ def is_open(operator: Operator) -> bool:
     return any(isinstance(getattr(operator, name), Share) for name in rate_fields(type(operator)))
 
 
+def is_whole(operator: Operator) -> bool:
+    """Whether every rate is known to be 1, and nothing is left out."""
+    values = (getattr(operator, name) for name in rate_fields(type(operator)))
+    return all(np.ndim(value) == 0 and value == 1 for value in values)
+
+
 def windows(extent: int, kernel: int, stride: int, border: int) -> int:
     """Places of a window along one edge of a map [pixels]."""
     return (extent + 2 * border - kernel) // stride + 1
