@@ -177,6 +177,10 @@ def test_what_was_judged_is_said_of_what_was_judged_alone():
     mine = latpred.load_profile("h100").replace(name="mine", judged=[judged | {"median_error": 0.125}])
     expected = "fitted on h200, carried over: median error 12.5% on 5 blocks measured here"
     assert expected in verdict(carried(BLOCK, mine, "fp16", SKIPPING)).replace("\n", " ")
+    other = latpred.Convolution(c_in=64, c_out=64, height=56, width=56)
+    assert "never measured here" in verdict(carried(other, mine, "fp16", library="triton")).replace("\n", " ")
+    at_batch = mine.replace(judged=[judged | {"median_error": 0.125, "batch": 8}])
+    assert f"{expected} at batch 8;" in verdict(carried(BLOCK, at_batch, "fp16", SKIPPING)).replace("\n", " ")
     twin = latpred.load_profile("h200").replace(name="twin")
     for precision, like, library in (("fp32", None, "triton"), ("fp16", None, "pytorch"), ("fp16", twin, "triton")):
         report = carried(BLOCK, mine, precision, like=like, library=library)

@@ -41,6 +41,8 @@ class Judged(Record):
     of: Literal["operators", "blocks", "networks"]
     rows: AnyCount
     median_error: Error
+    #: The batch of all rows, where they have the same; at others a host may decide.
+    batch: Samples | None = None
     source: str
 
 

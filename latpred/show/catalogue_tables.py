@@ -123,7 +123,7 @@ def profile_remarks(profile: HardwareProfile) -> list[str]:
     }
     judged = [
         f"carried over from {one.like}: {one.precision} with {one.library}, median error {one.median_error:.1%} on "
-        f"{one.rows:,} {one.of} ({one.source})"
+        f"{one.rows:,} {one.of}{f' at batch {one.batch}' if one.batch else ''} ({one.source})"
         for one in profile.judged
     ]
     return [*(f"{name}: {text}" for name, text in remarks.items() if text), *judged]

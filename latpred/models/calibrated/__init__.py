@@ -67,7 +67,7 @@ class Calibrated(CostModel):
         calibration = self._fitted.calibration
         check_ways(calibration.library, ways)
         super().__init__(profile, precision, "+".join((calibration.library, *ways)))
-        self._profile = profile
+        self._profile, self._of_operators = profile, not blocks
         self.module = library_module(calibration.library, calibration.of)
         self.form = _form(self.module, ways)
         self.device = device_of(profile, precision, self._fitted.on)
@@ -125,10 +125,11 @@ class Calibrated(CostModel):
     @property
     def _judged(self) -> str:
         """By what the calibration of another device was judged here."""
-        asked = self.library, self.precision, self._fitted.on.name
+        asked = self.library, self.precision, self._fitted.on.name, self._of_operators
         for one in self._profile.judged:
-            if (one.library, one.precision, one.like) == asked:
-                return f"median error {one.median_error:.1%} on {one.rows} {one.of} measured here"
+            if (one.library, one.precision, one.like, one.of == "operators") == asked:
+                at = f" at batch {one.batch}" if one.batch else ""
+                return f"median error {one.median_error:.1%} on {one.rows} {one.of} measured here{at}"
         return "never measured here" + (" but for its peaks" if self._profile.peaks else "")
 
     def cost(self, operator: Operator, batch: Numbers, *, chained: bool = False) -> Cost:
